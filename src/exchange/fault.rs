@@ -1,0 +1,71 @@
+//! An error on its way to a client. Its status is chosen in `edge::fault`, its body in the dialect.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+/// What went wrong, told to the client. The message never holds keys, addresses or bodies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The cause; status, type and code follow from it.
+    pub kind: FaultKind,
+    /// One or two plain sentences for a person.
+    pub message: Cow<'static, str>,
+    /// The request field to blame, if one is.
+    pub param: Option<Cow<'static, str>>,
+    /// When it is worth trying again.
+    pub retry_after: Option<Duration>,
+}
+
+impl Fault {
+    /// A fault with neither field nor time to name.
+    pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), param: None, retry_after: None }
+    }
+
+    /// Names the request field to blame.
+    #[must_use]
+    pub fn param(mut self, param: impl Into<Cow<'static, str>>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// Says when to come back.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+}
+
+/// The causes that a client is told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// Malformed: framing, head, JSON, or a field with a value it cannot have.
+    BadRequest,
+    /// No key, or none that we know. The same for unknown, wrong, expired and disabled.
+    Unauthorized,
+    /// No such path.
+    NotFound,
+    /// No such model, or none that this key may use: the same answer for both.
+    UnknownModel,
+    /// The path exists, the method does not.
+    MethodNotAllowed,
+    /// The client took too long to send its request.
+    RequestTimeout,
+    /// The body is over the limit.
+    BodyTooLarge,
+    /// The request head is over the limit.
+    HeadTooLarge,
+    /// A content type or encoding that we do not read.
+    UnsupportedMediaType,
+    /// Every provider asked said that it is busy or the limit is reached.
+    RateLimited,
+    /// We are at a limit of our own, or draining.
+    Overloaded,
+    /// No provider gave an answer.
+    ProviderFailed,
+    /// No provider answered in time.
+    ProviderTimeout,
+    /// We are at fault.
+    Internal,
+}

@@ -1,0 +1,44 @@
+//! What a client asks for, as far as routing, limits and the gate need to know it.
+
+use bytes::Bytes;
+
+use crate::exchange::Dialect;
+use crate::json::Fields;
+use crate::units::Tokens;
+
+/// A parsed request. What the wire format says beyond these fields stays in `body`, untouched.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The format the client speaks.
+    pub dialect: Dialect,
+    /// The model name asked for, decoded: the name of a route.
+    pub model: String,
+    /// Whole or streamed.
+    pub delivery: Delivery,
+    /// The caller's own bound on the answer, if it set one.
+    pub max_output: Option<Tokens>,
+    /// How many answers are wanted side by side (`n`), at least 1.
+    pub choices: u32,
+    /// The body as it came.
+    pub body: Bytes,
+    /// Where the top-level fields lie in `body`.
+    pub fields: Fields,
+}
+
+/// How the answer is to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// One JSON document.
+    Whole,
+    /// Server-sent events.
+    Stream(UsageWish),
+}
+
+/// Whether a streaming client asked to be told the usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsageWish {
+    /// `stream_options.include_usage` was true.
+    Asked,
+    /// It was not: a usage frame that we forced is stripped again.
+    NotAsked,
+}

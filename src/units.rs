@@ -1,0 +1,54 @@
+//! Units as types: a bare integer never says what it counts.
+
+use std::ops::{Add, AddAssign};
+
+/// Tokens of a model's own tokenizer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tokens(pub u64);
+
+impl Add for Tokens {
+    type Output = Self;
+
+    /// The sum, saturating: a provider's absurd count must not wrap into a small one.
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for Tokens {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+/// A number of bytes: a size or a bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ByteSize(pub u64);
+
+impl ByteSize {
+    /// `n` KiB (1,024 bytes each).
+    pub const fn kib(n: u64) -> Self {
+        Self(n.saturating_mul(1 << 10))
+    }
+
+    /// `n` MiB (1,048,576 bytes each).
+    pub const fn mib(n: u64) -> Self {
+        Self(n.saturating_mul(1 << 20))
+    }
+
+    /// The size as a length in memory, saturating where `usize` is narrower.
+    pub fn as_len(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_past_the_range_saturates() {
+        assert_eq!(Tokens(u64::MAX) + Tokens(1), Tokens(u64::MAX));
+        assert_eq!(ByteSize::mib(u64::MAX), ByteSize(u64::MAX));
+    }
+}
