@@ -1,1 +1,14 @@
-//! telemetry
+//! What segue tells its operators: one record an exchange, the logs and the metrics.
+//!
+//! Never a prompt, an answer, a header's value or a key.
+
+mod line;
+mod log;
+mod metrics;
+mod record;
+mod time;
+
+pub use log::{AccessLog, Destination, DiagnosticsError, Flushed, diagnostics};
+pub use metrics::{ConnectionState, Gauged, Known, Metrics, PeerState, ReloadResult, names};
+pub use record::{Attempt, Connection, Endpoint, Outcome, Protocol, ProviderCode, Record};
+pub use time::Timestamp;

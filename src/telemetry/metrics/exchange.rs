@@ -1,0 +1,69 @@
+//! What an exchange counts for.
+
+use crate::telemetry::record::{Outcome, Record};
+
+use super::Metrics;
+use super::series::Known;
+use super::state::Gauged;
+
+impl Metrics {
+    /// Counts an exchange as under way until the answer is dropped.
+    #[must_use]
+    pub fn begin(&self) -> Gauged {
+        Gauged::raise(&self.in_flight)
+    }
+
+    /// Counts an exchange that has ended.
+    pub fn observe(&self, record: &Record) {
+        let known = self.known.load();
+        let route = known.route(record.route.as_ref());
+        self.exchanges
+            .with_label_values(&[route, record.outcome.name()])
+            .inc();
+        match record.outcome {
+            Outcome::Aborted => self.aborts.inc(),
+            Outcome::Panicked => self.panics.inc(),
+            Outcome::Served
+            | Outcome::ClientError
+            | Outcome::Refused
+            | Outcome::ProviderError
+            | Outcome::Failed
+            | Outcome::Broken => {}
+        }
+        if let Some(first_token) = record.first_token {
+            self.first_token
+                .with_label_values(&[route])
+                .observe(first_token.as_secs_f64());
+        }
+        // A refusal takes microseconds: it would only make the routes look faster.
+        if !record.attempts.is_empty() {
+            self.duration
+                .with_label_values(&[route])
+                .observe(record.total.as_secs_f64());
+        }
+        for attempt in &record.attempts {
+            let outcome = attempt.error.unwrap_or("ok");
+            self.attempts
+                .with_label_values(&[known.target(&attempt.target), outcome])
+                .inc();
+        }
+        self.count_tokens(record, &known);
+    }
+
+    fn count_tokens(&self, record: &Record, known: &Known) {
+        let (Some(usage), Some(attempt)) = (record.usage, record.answered_by()) else {
+            return;
+        };
+        let target = known.target(&attempt.target);
+        for (kind, tokens) in [
+            ("input", usage.input),
+            ("output", usage.output),
+            ("cached", usage.cached),
+            ("reasoning", usage.reasoning),
+        ] {
+            self.tokens
+                .with_label_values(&[target, kind])
+                .inc_by(tokens.0);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The metrics: counted on the way, rendered for Prometheus when asked.
+
+mod exchange;
+pub mod names;
+mod process;
+mod series;
+mod state;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use prometheus::core::Collector;
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use self::names::Family;
+
+pub use self::series::Known;
+pub use self::state::{ConnectionState, Gauged, PeerState, ReloadResult};
+
+/// Bounds of the times to the first token, in seconds: those of OpenTelemetry's semantic
+/// conventions for generative AI, and three more for models that think first.
+const FIRST_TOKEN_BOUNDS: [f64; 18] = [
+    0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0,
+    40.0, 80.0,
+];
+
+/// Bounds of the whole times, in seconds: those of the same conventions, and three more.
+const DURATION_BOUNDS: [f64; 17] = [
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84,
+    327.68, 655.36,
+];
+
+/// Every metric of the process. One for its whole life, shared by all generations.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    started: SystemTime,
+    /// The names that may be labels.
+    known: ArcSwap<Known>,
+    exchanges: IntCounterVec,
+    attempts: IntCounterVec,
+    first_token: HistogramVec,
+    duration: HistogramVec,
+    tokens: IntCounterVec,
+    in_flight: IntGauge,
+    aborts: IntCounter,
+    panics: IntCounter,
+    connections: IntGaugeVec,
+    refused: IntCounterVec,
+    buffered: IntGauge,
+    reloads: IntCounterVec,
+    generation: IntGauge,
+    reload_successful: IntGauge,
+    certificates: IntGaugeVec,
+    peers: IntGaugeVec,
+    draining: IntGauge,
+    access_log_dropped: IntCounter,
+    diagnostics_dropped: IntCounter,
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    ///
+    /// # Errors
+    /// When a name is illegal or there twice: never, as the tests show.
+    pub fn try_new(version: &str) -> prometheus::Result<Self> {
+        let to = &Registry::new();
+        add(
+            to,
+            IntGaugeVec::new(opts(names::BUILD), names::BUILD.labels),
+        )?
+        .with_label_values(&[version])
+        .set(1);
+        Ok(Self {
+            registry: to.clone(),
+            started: SystemTime::now(),
+            known: ArcSwap::default(),
+            exchanges: counters(to, names::EXCHANGES)?,
+            attempts: counters(to, names::ATTEMPTS)?,
+            first_token: histograms(to, names::FIRST_TOKEN, &FIRST_TOKEN_BOUNDS)?,
+            duration: histograms(to, names::DURATION, &DURATION_BOUNDS)?,
+            tokens: counters(to, names::TOKENS)?,
+            in_flight: gauge(to, names::IN_FLIGHT)?,
+            aborts: counter(to, names::ABORTS)?,
+            panics: counter(to, names::PANICS)?,
+            connections: gauges(to, names::CONNECTIONS)?,
+            refused: counters(to, names::REFUSED)?,
+            buffered: gauge(to, names::BUFFERED)?,
+            reloads: counters(to, names::RELOADS)?,
+            generation: gauge(to, names::GENERATION)?,
+            reload_successful: gauge(to, names::RELOAD_SUCCESSFUL)?,
+            certificates: gauges(to, names::CERTIFICATE)?,
+            peers: gauges(to, names::PEER_UP)?,
+            draining: gauge(to, names::DRAINING)?,
+            access_log_dropped: counter(to, names::ACCESS_LOG_DROPPED)?,
+            diagnostics_dropped: counter(to, names::DIAGNOSTICS_DROPPED)?,
+        })
+    }
+
+    /// Everything in Prometheus' text format (`text/plain; version=0.0.4`).
+    pub fn render(&self) -> String {
+        let mut text = String::with_capacity(16 << 10);
+        if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
+            log::error!("cannot render the metrics: {error}");
+        }
+        let started = self.started.duration_since(UNIX_EPOCH).unwrap_or_default();
+        process::render(started, &mut text);
+        text
+    }
+}
+
+fn opts(family: Family) -> Opts {
+    Opts::new(family.name, family.help)
+}
+
+/// Registers what was made.
+fn add<C: Collector + Clone + 'static>(
+    to: &Registry,
+    made: prometheus::Result<C>,
+) -> prometheus::Result<C> {
+    let metric = made?;
+    to.register(Box::new(metric.clone()))?;
+    Ok(metric)
+}
+
+fn counter(to: &Registry, family: Family) -> prometheus::Result<IntCounter> {
+    add(to, IntCounter::with_opts(opts(family)))
+}
+
+fn counters(to: &Registry, family: Family) -> prometheus::Result<IntCounterVec> {
+    add(to, IntCounterVec::new(opts(family), family.labels))
+}
+
+fn gauge(to: &Registry, family: Family) -> prometheus::Result<IntGauge> {
+    add(to, IntGauge::with_opts(opts(family)))
+}
+
+fn gauges(to: &Registry, family: Family) -> prometheus::Result<IntGaugeVec> {
+    add(to, IntGaugeVec::new(opts(family), family.labels))
+}
+
+fn histograms(to: &Registry, family: Family, bounds: &[f64]) -> prometheus::Result<HistogramVec> {
+    let opts = HistogramOpts::new(family.name, family.help).buckets(bounds.to_vec());
+    add(to, HistogramVec::new(opts, family.labels))
+}
+
+#[cfg(test)]
+mod tests;

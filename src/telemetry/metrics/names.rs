@@ -1,0 +1,120 @@
+//! Every metric's name, with its unit, and its labels. `docs/operations.md` has them in a table.
+//!
+//! A label's value comes from the config or from a set in the code, never from a peer.
+
+/// A metric's name, labels and meaning.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// The name, its unit at the end.
+    pub name: &'static str,
+    /// The labels' names, in the order of their values.
+    pub labels: &'static [&'static str],
+    /// One line for a person.
+    pub help: &'static str,
+}
+
+macro_rules! families {
+    ($($constant:ident = $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: Family =
+                Family { name: $name, labels: &[$($label),*], help: $help };
+        )*
+
+        /// Every metric.
+        pub const ALL: &[Family] = &[$($constant),*];
+    };
+}
+
+families! {
+    EXCHANGES = "segue_exchanges_total" ["route", "outcome"]
+        "Exchanges that have ended.";
+    ATTEMPTS = "segue_attempts_total" ["target", "outcome"]
+        "Attempts that have ended: ok, or what ended them.";
+    FIRST_TOKEN = "gen_ai_server_time_to_first_token_seconds" ["route"]
+        "From the request to the first token of the answer that the client got.";
+    DURATION = "gen_ai_server_request_duration_seconds" ["route"]
+        "From the request to the end of the answer, for exchanges that asked a target.";
+    TOKENS = "gen_ai_client_token_usage_total" ["target", "type"]
+        "Tokens of the answers that clients got. Cached are part of input, reasoning of output.";
+    IN_FLIGHT = "segue_exchanges_in_flight" []
+        "Exchanges under way.";
+    ABORTS = "segue_client_aborts_total" []
+        "Exchanges that the client left.";
+    PANICS = "segue_panics_total" []
+        "Panics caught. Each is a bug.";
+    CONNECTIONS = "segue_connections" ["state"]
+        "Client connections.";
+    REFUSED = "segue_connections_refused_total" ["reason"]
+        "Client connections closed unserved.";
+    BUFFERED = "segue_buffered_bytes" []
+        "Request bodies and whole answers held in memory.";
+    RELOADS = "segue_config_reloads_total" ["result"]
+        "Config reloads: applied or rejected.";
+    GENERATION = "segue_config_generation" []
+        "Number of the configuration that is served, from 1.";
+    RELOAD_SUCCESSFUL = "segue_config_last_reload_successful" []
+        "1 when the config file as last read is the one that is served.";
+    CERTIFICATE = "segue_certificate_not_after_seconds" ["listener", "name"]
+        "When a certificate expires, in seconds since 1970.";
+    PEER_UP = "segue_peer_up" ["provider", "peer"]
+        "1 when a provider's peer passes its checks.";
+    DRAINING = "segue_draining" []
+        "1 while the process finishes what is under way before it ends.";
+    ACCESS_LOG_DROPPED = "segue_access_log_dropped_total" []
+        "Access-log lines that found no room or could not be written.";
+    DIAGNOSTICS_DROPPED = "segue_diagnostics_dropped_total" []
+        "Diagnostic lines that found no room or could not be written.";
+    BUILD = "segue_build_info" ["version"]
+        "Always 1.";
+    RESIDENT = "process_resident_memory_bytes" []
+        "Memory of the process that is in RAM.";
+    CPU = "process_cpu_seconds_total" []
+        "Processor time used, user and system.";
+    OPEN_FDS = "process_open_fds" []
+        "Open file descriptors.";
+    MAX_FDS = "process_max_fds" []
+        "The limit on open file descriptors.";
+    START = "process_start_time_seconds" []
+        "When the process began, in seconds since 1970.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_legal() {
+        let names: BTreeSet<_> = ALL.iter().map(|family| family.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for name in names {
+            assert!(
+                name.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_'),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_metric_is_in_the_operators_table() {
+        let page = include_str!("../../../docs/operations.md");
+        for Family { name, labels, .. } in ALL {
+            let row = page
+                .lines()
+                .find(|line| line.starts_with(&format!("| `{name}` |")));
+            let row = row.unwrap_or_else(|| panic!("{name} has no row"));
+            for label in *labels {
+                assert!(row.contains(&format!("`{label}`")), "{name} {label}");
+            }
+        }
+        let rows = page.lines().filter(|line| {
+            ["| `segue_", "| `gen_ai_", "| `process_"]
+                .iter()
+                .any(|start| line.starts_with(start))
+        });
+        assert_eq!(rows.count(), ALL.len(), "a row for a metric that is gone");
+    }
+}

@@ -1,0 +1,98 @@
+//! A moment, written as RFC 3339 in UTC with milliseconds.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const SECONDS_OF_DAY: u64 = 86_400;
+
+/// A moment; `Display` writes `2026-08-20T07:05:03.042Z`. A clock before 1970 shows as 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timestamp(pub SystemTime);
+
+impl Timestamp {
+    /// Now.
+    pub fn now() -> Self {
+        Self(SystemTime::now())
+    }
+
+    /// A moment given in seconds since 1970; one before 1970 counts as 1970.
+    pub fn of_unix(seconds: i64) -> Self {
+        let seconds = u64::try_from(seconds).unwrap_or(0);
+        Self(
+            UNIX_EPOCH
+                .checked_add(Duration::from_secs(seconds))
+                .unwrap_or(UNIX_EPOCH),
+        )
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (year, month, day) = civil(since.as_secs() / SECONDS_OF_DAY);
+        let second = since.as_secs() % SECONDS_OF_DAY;
+        write!(
+            out,
+            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+            second / 3600,
+            second / 60 % 60,
+            second % 60,
+            since.subsec_millis()
+        )
+    }
+}
+
+/// Year, month and day of a number of days since 1970, in the proleptic Gregorian calendar
+/// (Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`; its branch
+/// for dates before year 0 is left out).
+fn civil(days: u64) -> (u64, u64, u64) {
+    let shifted = days + 719_468;
+    let era = shifted / 146_097;
+    let day_of_era = shifted % 146_097;
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
+    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_as_rfc_3339_in_utc() {
+        for (millis, expected) in [
+            (0, "1970-01-01T00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28T23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29T00:00:00.000Z"),
+            (1_709_251_199_001, "2024-02-29T23:59:59.001Z"),
+            (1_767_225_599_000, "2025-12-31T23:59:59.000Z"),
+            (1_787_209_503_042, "2026-08-20T07:05:03.042Z"),
+            (4_107_542_400_000, "2100-03-01T00:00:00.000Z"),
+        ] {
+            let moment = Timestamp(UNIX_EPOCH + Duration::from_millis(millis));
+            assert_eq!(moment.to_string(), expected, "{millis}");
+        }
+    }
+
+    #[test]
+    fn a_moment_out_of_range_shows_as_1970() {
+        let before = Timestamp(UNIX_EPOCH - Duration::from_secs(1));
+        assert_eq!(before.to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(
+            Timestamp::of_unix(-5).to_string(),
+            "1970-01-01T00:00:00.000Z"
+        );
+        assert_eq!(
+            Timestamp::of_unix(86_400).to_string(),
+            "1970-01-02T00:00:00.000Z"
+        );
+    }
+}
