@@ -43,6 +43,11 @@ pub enum Event<'a> {
         /// The piece, decoded.
         text: Cow<'a, str>,
     },
+    /// A piece of the answer that is no text: sound, an image. It is content all the same.
+    Media {
+        /// Which of the answers.
+        choice: u32,
+    },
     /// An answer has come to its end.
     Finished {
         /// Which of the answers.

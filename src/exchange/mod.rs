@@ -13,7 +13,7 @@ pub use usage::Usage;
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
-    /// OpenAI Chat Completions.
+    /// `OpenAI` Chat Completions.
     OpenAi,
 }
 

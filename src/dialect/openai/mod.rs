@@ -1,1 +1,4 @@
-//! OpenAI Chat Completions.
+//! `OpenAI` Chat Completions.
+
+pub mod decode;
+pub mod encode;

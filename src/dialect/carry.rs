@@ -1,0 +1,39 @@
+//! What a decoded frame means for whoever carries it on.
+
+/// What to do with the frame that was decoded, beside its events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Carry {
+    /// A part of the answer: the client may have it as it is.
+    Forward,
+    /// Nothing but the usage: for a client that did not ask for it, it is left out.
+    UsageOnly,
+    /// The format's own end mark. It proves nothing: ask [`Stream::finished`](super::openai::decode::Stream::finished).
+    End,
+    /// No data, only a comment or the like: a sign of life that may be dropped.
+    Comment,
+    /// An error in the provider's words. It is never forwarded as it is, and no event but the
+    /// usage and the failure is told of it, although it may hold a piece of the answer.
+    Failure,
+}
+
+/// Bytes that are no answer in this wire format. Never quotes them: they may hold a prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Malformed {
+    /// Bytes that are not text.
+    #[error("the answer is not UTF-8")]
+    NotUtf8,
+    /// Text that is not one JSON document.
+    #[error("the answer is not JSON (line {line}, column {column})")]
+    NotJson {
+        /// Counted from 1; the line end inside is the document's own.
+        line: usize,
+        /// In bytes, counted from 1.
+        column: usize,
+    },
+    /// JSON, but neither a part of an answer nor an error nor a known extension.
+    #[error("the answer is JSON of an unknown shape")]
+    Shape,
+    /// More choices or more pieces than an answer can have.
+    #[error("the answer has too many parts")]
+    TooMany,
+}

@@ -1,0 +1,586 @@
+//! Every stream in `tests/fixtures/openai`, whole and cut, and what hostile bytes may do.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{Stream, failure, whole};
+use crate::dialect::{Carry, Malformed};
+use crate::exchange::{Event, Failure, Usage};
+use crate::sse::{Decoder, Frame};
+use crate::units::{ByteSize, Tokens};
+
+fn fixtures(extension: &str) -> Vec<(String, Bytes)> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/openai");
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|found| found == extension))
+        .map(|path| {
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read(path).unwrap().into())
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+fn frames(pieces: &[Bytes]) -> Vec<Frame> {
+    let mut decoder = Decoder::new(ByteSize::kib(64));
+    let mut frames = Vec::new();
+    for piece in pieces {
+        decoder.push(piece.clone());
+        while let Some(frame) = decoder.next_frame().unwrap() {
+            frames.push(frame);
+        }
+    }
+    while let Some(frame) = decoder.finish().unwrap() {
+        frames.push(frame);
+    }
+    frames
+}
+
+/// One line for each frame, with whether the answer is finished after it, and one for each event.
+fn transcript(pieces: &[Bytes]) -> String {
+    let mut stream = Stream::new();
+    let mut out = String::new();
+    for frame in frames(pieces) {
+        let mut events = String::new();
+        let carry = stream.frame(&frame, &mut |event| {
+            writeln!(events, "  {event:?}").unwrap()
+        });
+        let state = if stream.finished() {
+            "finished"
+        } else {
+            "open"
+        };
+        writeln!(out, "{carry:?}, {state}\n{}", events.trim_end_matches('\n')).unwrap();
+    }
+    out
+}
+
+fn frame(data: impl Into<Bytes>) -> Frame {
+    let data = data.into();
+    Frame {
+        raw: data.clone(),
+        event: None,
+        data: Some(data),
+        id: None,
+        retry: None,
+    }
+}
+
+fn told(data: impl Into<Bytes>) -> Result<Vec<String>, Malformed> {
+    let mut events = Vec::new();
+    Stream::new().frame(&frame(data), &mut |event| events.push(format!("{event:?}")))?;
+    Ok(events)
+}
+
+fn golden(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+#[test]
+fn each_recorded_stream_says_what_its_snapshot_says() {
+    for (name, bytes) in fixtures("sse") {
+        golden(&format!("stream_{name}"), &transcript(&[bytes]));
+    }
+}
+
+#[test]
+fn each_recorded_whole_answer_says_what_its_snapshot_says() {
+    for (name, bytes) in fixtures("json") {
+        let mut out = String::new();
+        let read = whole(&bytes, &mut |event| writeln!(out, "{event:?}").unwrap());
+        golden(&format!("whole_{name}"), &format!("{out}{read:?}\n"));
+    }
+}
+
+#[test]
+fn a_stream_cut_anywhere_says_the_same() {
+    for (name, bytes) in fixtures("sse") {
+        let expected = transcript(&[bytes.clone()]);
+        for cut in 0..=bytes.len() {
+            let pieces = [bytes.slice(..cut), bytes.slice(cut..)];
+            assert_eq!(transcript(&pieces), expected, "{name} cut at {cut}");
+        }
+        let single: Vec<_> = (0..bytes.len()).map(|at| bytes.slice(at..=at)).collect();
+        assert_eq!(transcript(&single), expected, "{name} byte by byte");
+    }
+}
+
+/// A tail that lacks its blank line may be a whole frame, so the end may come one line end early,
+/// but never before the frame with the last finish reason is whole.
+#[test]
+fn no_stream_is_finished_before_its_last_finish_reason() {
+    for (name, bytes) in fixtures("sse") {
+        let all = frames(&[bytes]);
+        let mut stream = Stream::new();
+        let mut finished_at = None;
+        for (at, frame) in all.iter().enumerate() {
+            let mut finishes = false;
+            let read = stream.frame(frame, &mut |event| {
+                finishes |= matches!(event, Event::Finished { .. });
+            });
+            if stream.finished() && finished_at.is_none() {
+                assert!(read.is_ok() && finishes, "{name} finished by frame {at}");
+                finished_at = Some(at);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_part_of_an_answer_is_malformed() {
+    let shapes: &[&str] = &[
+        "[]",
+        "7",
+        "null",
+        "true",
+        "\"text\"",
+        "{}",
+        r#"{"id":"a","object":"chat.completion.chunk"}"#,
+        r#"{"choices":{}}"#,
+        r#"{"choices":"a"}"#,
+        r#"{"choices":[null]}"#,
+        r#"{"choices":[[]]}"#,
+        r#"{"choices":[{"delta":"a"}]}"#,
+        r#"{"choices":[{"delta":[]}]}"#,
+        r#"{"choices":null}"#,
+        r#"{"choices":[{"index":-1}]}"#,
+        r#"{"choices":[{"index":1.5}]}"#,
+        r#"{"choices":[{"index":4294967296}]}"#,
+        r#"{"choices":[{"index":"0"}]}"#,
+        r#"{"error":null}"#,
+        r#"{"error":false}"#,
+        r#"{"type":"ping"}"#,
+    ];
+    for shape in shapes {
+        assert_eq!(told(*shape), Err(Malformed::Shape), "{shape}");
+    }
+    let broken: &[&str] = &[
+        "",
+        " ",
+        "x",
+        "DONE",
+        "{",
+        r#"{"choices":["#,
+        r#"{"choices":[]"#,
+        r#"{"choices":[]}}"#,
+        r#"{"choices":[]}{"choices":[]}"#,
+        r#"{"choices":[],}"#,
+        r#"{'choices':[]}"#,
+        r#"{"choices":[{"delta":{"content":"a}}]}"#,
+        r#"{"choices":[],"x":01}"#,
+        "{\"choices\":[],\"x\":\"\n\"}",
+    ];
+    for json in broken {
+        assert!(
+            matches!(told(*json), Err(Malformed::NotJson { .. })),
+            "{json}"
+        );
+    }
+    assert_eq!(
+        told(&b"{\"choices\":[],\"x\":\"\xff\"}"[..]),
+        Err(Malformed::NotUtf8)
+    );
+}
+
+#[test]
+fn a_malformed_frame_tells_nothing_and_changes_nothing() {
+    let mut stream = Stream::new();
+    let broken = r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}"#;
+    let read = stream.frame(&frame(broken), &mut |event| panic!("{event:?}"));
+    assert!(read.is_err());
+    assert!(!stream.finished());
+}
+
+#[test]
+fn malformed_never_quotes_the_answer() {
+    for data in [
+        r#"{"choices":"canary"}"#,
+        r#"{"choices":[],canary}"#,
+        r#"{"choices":[{"index":"canary"}]}"#,
+    ] {
+        let error = told(data).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("canary"), "{data}");
+    }
+}
+
+#[test]
+fn an_answer_has_a_bounded_number_of_choices_and_pieces() {
+    let choices = |count: u32| {
+        let list: Vec<_> = (0..count)
+            .map(|index| format!(r#"{{"index":{index}}}"#))
+            .collect();
+        format!(r#"{{"choices":[{}]}}"#, list.join(","))
+    };
+    assert!(told(choices(128)).is_ok());
+    assert_eq!(told(choices(129)), Err(Malformed::TooMany));
+    let calls = format!(
+        r#"{{"choices":[{{"delta":{{"tool_calls":[{}{{}}]}}}}]}}"#,
+        "{},".repeat(9000)
+    );
+    assert_eq!(told(calls), Err(Malformed::TooMany));
+}
+
+#[test]
+fn nesting_without_end_is_refused_or_ignored_without_a_deep_stack() {
+    for open in ["[", "{\"a\":"] {
+        let deep = open.repeat(200_000);
+        assert!(told(format!(r#"{{"choices":[],"x":{deep}"#)).is_err());
+        assert!(told(deep).is_err());
+    }
+    let closed = format!(
+        r#"{{"choices":[],"x":{}{}}}"#,
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    assert_eq!(told(closed).unwrap(), ["Ping"]);
+}
+
+#[test]
+fn texts_are_borrowed_from_the_frame_where_they_have_no_escapes() {
+    let data = Bytes::from(
+        r#"{"choices":[{"delta":{"content":"a","reasoning":"b","refusal":"c","tool_calls":[{"id":"d","function":{"name":"e","arguments":"f"}}]}}]}"#,
+    );
+    let range = data.as_ptr_range();
+    let inside = |text: &str| range.contains(&text.as_ptr());
+    let mut seen = 0;
+    let mut sink = |event: Event<'_>| match event {
+        Event::Text { text, .. } | Event::Reasoning { text, .. } | Event::Refusal { text, .. } => {
+            assert!(inside(&text));
+            seen += 1;
+        }
+        Event::ToolCall {
+            id,
+            name,
+            arguments,
+            ..
+        } => {
+            assert!(inside(&id.unwrap()) && inside(&name.unwrap()) && inside(&arguments));
+            seen += 1;
+        }
+        _ => {}
+    };
+    Stream::new()
+        .frame(&frame(data.clone()), &mut sink)
+        .unwrap();
+    assert_eq!(seen, 4);
+}
+
+#[test]
+fn the_last_of_a_field_that_comes_twice_counts() {
+    let data = r#"{"choices":[{"delta":{"content":"a"}}],"choices":[{"delta":{"content":"b"},"delta":{"content":"c"}}],"usage":null,"usage":{"prompt_tokens":1,"completion_tokens":1,"completion_tokens":2}}"#;
+    let events = told(data).unwrap();
+    assert_eq!(events.len(), 3, "{events:?}");
+    assert!(events[1].contains("\"c\""), "{events:?}");
+    assert!(events[2].contains("output: Tokens(2)"), "{events:?}");
+}
+
+#[test]
+fn what_counts_as_an_error_is_what_the_sdks_raise_for() {
+    for (error, fails) in [
+        ("null", false),
+        ("false", false),
+        ("0", false),
+        ("-0.0", false),
+        ("\"\"", false),
+        ("true", true),
+        ("1", true),
+        ("\"x\"", true),
+        ("{}", true),
+        ("[]", true),
+        ("{\"code\":null}", true),
+    ] {
+        for data in [
+            format!(r#"{{"choices":[],"usage":null,"error":{error}}}"#),
+            format!(r#"{{"choices":[{{"index":3,"error":{error}}}]}}"#),
+            format!(r#"{{"x_groq":{{"error":{error}}}}}"#),
+        ] {
+            let carry = Stream::new()
+                .frame(&frame(data.clone()), &mut |_| {})
+                .unwrap();
+            assert_eq!(carry == Carry::Failure, fails, "{data}");
+        }
+    }
+}
+
+#[test]
+fn a_whole_answer_without_an_answer_in_it_is_malformed() {
+    for body in [
+        "",
+        "{}",
+        "null",
+        r#"{"choices":[]}"#,
+        r#"{"choices":null,"usage":{}}"#,
+        r#"{"choices":[{}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#,
+        r#"{"choices":[{"message":{"content":"a"}}"#,
+        "<html></html>",
+        "data: {}\n\n",
+    ] {
+        assert!(
+            whole(body.as_bytes(), &mut |event| panic!("{event:?}")).is_err(),
+            "{body}"
+        );
+    }
+}
+
+#[test]
+fn what_an_error_body_says_is_found_in_every_shape() {
+    let cases: &[(&str, Option<&str>, Option<&str>, Option<&str>)] = &[
+        (
+            r#"{"error":{"message":"m","type":"t","param":null,"code":"c"}}"#,
+            Some("t"),
+            Some("c"),
+            Some("m"),
+        ),
+        (
+            r#"{"error":{"message":"m","type":"t","param":null,"code":null}}"#,
+            Some("t"),
+            None,
+            Some("m"),
+        ),
+        (
+            r#"{"error":{"message":"m","type":"BadRequestError","code":400}}"#,
+            Some("BadRequestError"),
+            Some("400"),
+            Some("m"),
+        ),
+        (
+            r#"{"error":{"code":402,"message":"m","metadata":{"error_type":"payment_required"}},"user_id":"u"}"#,
+            Some("payment_required"),
+            Some("402"),
+            Some("m"),
+        ),
+        (
+            r#"{"code":"some words","error":"m"}"#,
+            None,
+            Some("some words"),
+            Some("m"),
+        ),
+        (r#"{"error":"m"}"#, None, None, Some("m")),
+        (
+            r#"{"object":"error","message":"m","type":"t","param":null,"code":"3505"}"#,
+            Some("t"),
+            Some("3505"),
+            Some("m"),
+        ),
+        (
+            r#"{"detail":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"m","input":7}]}"#,
+            Some("extra_forbidden"),
+            None,
+            Some("m"),
+        ),
+        (r#"{"detail":"m"}"#, None, None, Some("m")),
+        (r#"{"statusCode":404,"message":"m"}"#, None, None, Some("m")),
+        (
+            r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}},{"error":"n"}]"#,
+            None,
+            Some("429"),
+            Some("m"),
+        ),
+        (
+            r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#,
+            Some("overloaded_error"),
+            None,
+            Some("m"),
+        ),
+        (
+            r#"{"error":{"message":["a"],"code":true}}"#,
+            None,
+            None,
+            Some("[\"a\"]"),
+        ),
+        ("\"m\"", None, None, Some("m")),
+        ("\u{feff}{\"error\":\"m\"}", None, None, Some("m")),
+        (
+            r#"{"error":{"message":"cut of"#,
+            None,
+            None,
+            Some(r#"{"error":{"message":"cut of"#),
+        ),
+        (
+            "<html>\n<head><title>502 Bad\nGateway</title></head></html>",
+            None,
+            None,
+            Some("502 Bad Gateway"),
+        ),
+        ("<html><body>no title</body></html>", None, None, None),
+        (
+            "upstream  connect error\r\n",
+            None,
+            None,
+            Some("upstream  connect error"),
+        ),
+        ("{}", None, None, None),
+        ("[]", None, None, None),
+        ("null", None, None, None),
+        ("", None, None, None),
+        (" \n", None, None, None),
+    ];
+    for (body, kind, code, message) in cases {
+        let expected = Failure {
+            status: Some(418),
+            kind: kind.map(str::to_owned),
+            code: code.map(str::to_owned),
+            message: message.map(str::to_owned),
+        };
+        assert_eq!(failure(418, body.as_bytes()), expected, "{body}");
+    }
+}
+
+#[test]
+fn an_error_message_is_short_and_has_no_control_characters() {
+    let body = format!(
+        r#"{{"error":{{"message":"\u001b[31mred\n\u0000{}","type":"{}"}}}}"#,
+        "é".repeat(2000),
+        "t".repeat(500)
+    );
+    let failure = failure(500, body.as_bytes());
+    let message = failure.message.unwrap();
+    assert!(message.starts_with("[31mred éé") && message.len() <= 1024 && message.len() > 1020);
+    assert_eq!(failure.kind.unwrap().len(), 128);
+    let bytes = super::failure(500, b"\xff\xfe\x00bad");
+    assert_eq!(bytes.message.as_deref(), Some("\u{fffd}\u{fffd}bad"));
+}
+
+#[test]
+fn an_error_inside_a_stream_has_a_status_only_if_it_names_one() {
+    for (code, status) in [
+        ("502", Some(502)),
+        ("\"429\"", Some(429)),
+        ("1300", None),
+        ("200", None),
+        ("\"x\"", None),
+        ("null", None),
+        ("-1", None),
+        ("1e999", None),
+    ] {
+        let data = format!(r#"{{"error":{{"message":"m","code":{code}}}}}"#);
+        let mut found = None;
+        let mut sink = |event: Event<'_>| {
+            if let Event::Failed(failure) = event {
+                found = Some(failure.status);
+            }
+        };
+        Stream::new().frame(&frame(data), &mut sink).unwrap();
+        assert_eq!(found, Some(status), "{code}");
+    }
+}
+
+/// JSON of the words this decoder knows, in places where they may and may not stand.
+fn jsonish() -> impl Strategy<Value = String> {
+    let words = prop::sample::select(vec![
+        "choices",
+        "delta",
+        "message",
+        "content",
+        "index",
+        "finish_reason",
+        "error",
+        "usage",
+        "x_groq",
+        "tool_calls",
+        "function",
+        "arguments",
+        "name",
+        "id",
+        "prompt_tokens",
+        "completion_tokens",
+        "audio",
+        "data",
+        "reasoning",
+        "refusal",
+        "type",
+        "text",
+        "thinking",
+        "code",
+        "other",
+    ]);
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("true".to_owned()),
+        Just("0".to_owned()),
+        Just("-1e400".to_owned()),
+        Just("\"stop\"".to_owned()),
+        Just("\"\"".to_owned()),
+        Just(r#""\ud83c""#.to_owned()),
+        Just(r#""a\n""#.to_owned()),
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<f64>().prop_map(|number| format!("{number:e}")),
+    ];
+    leaf.prop_recursive(8, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4)
+                .prop_map(|items| format!("[{}]", items.join(","))),
+            prop::collection::vec((words.clone(), inner), 0..5).prop_map(|fields| {
+                let fields: Vec<_> = fields
+                    .iter()
+                    .map(|(name, value)| format!("\"{name}\":{value}"))
+                    .collect();
+                format!("{{{}}}", fields.join(","))
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_input_panics_or_tells_and_then_fails(mut data in jsonish(), cut in any::<prop::sample::Index>()) {
+        for wrap in ["@", r#"{"choices":[{"delta":@,"message":@}]}"#, r#"{"usage":@}"#, r#"{"error":@}"#] {
+            let data = wrap.replace('@', &data);
+            let mut count = 0;
+            let read = Stream::new().frame(&frame(data.clone()), &mut |_| count += 1);
+            prop_assert_eq!(read.is_ok(), count > 0);
+            let mut count = 0;
+            let read = whole(data.as_bytes(), &mut |_| count += 1);
+            prop_assert_eq!(read.is_ok(), count > 0);
+            failure(500, data.as_bytes());
+        }
+        let mut at = cut.index(data.len() + 1);
+        while !data.is_char_boundary(at) { at -= 1; }
+        data.truncate(at);
+        let _ = told(data);
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_panic(data in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = whole(&data, &mut |_| {});
+        failure(200, &data);
+        let _ = told(data);
+    }
+
+    #[test]
+    fn any_text_comes_through_as_it_is(text in ".*", choice in 0u32..128) {
+        let data = serde_json::json!({"choices": [{"index": choice, "delta": {"content": text}}]});
+        let mut found = String::new();
+        let mut sink = |event: Event<'_>| if let Event::Text { choice: told, text } = event {
+            assert_eq!(told, choice);
+            found.push_str(&text);
+        };
+        Stream::new().frame(&frame(data.to_string()), &mut sink).unwrap();
+        prop_assert_eq!(found, text);
+    }
+
+    #[test]
+    fn no_usage_is_absurd(prompt in any::<f64>(), completion in any::<i64>(), part in any::<u64>()) {
+        let data = format!(
+            r#"{{"usage":{{"prompt_tokens":{prompt:e},"completion_tokens":{completion},"prompt_tokens_details":{{"cached_tokens":{part},"audio_tokens":{part}}},"completion_tokens_details":{{"reasoning_tokens":{part}}}}}}}"#
+        );
+        let mut usage = Usage::default();
+        let mut sink = |event: Event<'_>| if let Event::Usage(found) = event { usage = found };
+        let _ = Stream::new().frame(&frame(data), &mut sink);
+        let most = Tokens(u32::MAX.into());
+        prop_assert!(usage.input <= most && usage.output <= most);
+        prop_assert!(usage.cached <= usage.input && usage.reasoning <= usage.output);
+    }
+}
