@@ -151,19 +151,23 @@ impl<'a> AttemptLine<'a> {
 
 #[derive(Serialize)]
 struct UsageLine {
-    input_tokens: u64,
-    output_tokens: u64,
-    cached_tokens: u64,
-    reasoning_tokens: u64,
+    #[serde(rename = "input_tokens")]
+    input: u64,
+    #[serde(rename = "output_tokens")]
+    output: u64,
+    #[serde(rename = "cached_tokens")]
+    cached: u64,
+    #[serde(rename = "reasoning_tokens")]
+    reasoning: u64,
 }
 
 impl UsageLine {
     fn of(usage: Usage) -> Self {
         Self {
-            input_tokens: usage.input.0,
-            output_tokens: usage.output.0,
-            cached_tokens: usage.cached.0,
-            reasoning_tokens: usage.reasoning.0,
+            input: usage.input.0,
+            output: usage.output.0,
+            cached: usage.cached.0,
+            reasoning: usage.reasoning.0,
         }
     }
 }
@@ -256,8 +260,7 @@ mod tests {
             ..record()
         };
         let line = encode(&record);
-        assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
-        assert_eq!(line.last(), Some(&b'\n'));
+        assert_eq!(memchr::memchr(b'\n', &line), Some(line.len() - 1));
         insta::assert_snapshot!(String::from_utf8(line).unwrap().trim_end());
     }
 
