@@ -36,7 +36,7 @@ const NAMES_STATUS: [&str; 5] = ["edge", "upstream", "sim", "cli", "main"];
 const EMPTY_NAMES: [&str; 8] = [
     "util", "utils", "helper", "helpers", "common", "misc", "manager", "managers",
 ];
-/// Lines of a file without its tests.
+/// Lines of code in a file: tests, comments and blank lines do not count.
 const LONGEST_FILE: usize = 400;
 /// What builds an answer or an error from a bare status number.
 const STATUS_MAKERS: [&str; 6] = [
@@ -74,7 +74,8 @@ fn imports_run_down_only() -> io::Result<()> {
             }
         }
     }
-    report("imports run down only: see FLOORS", &wrong)
+    report("imports run down only: see FLOORS", &wrong);
+    Ok(())
 }
 
 #[test]
@@ -86,7 +87,8 @@ fn every_room_has_a_floor() -> io::Result<()> {
         .filter(|source| source.room() != "lib" && floor(source.room()).is_none())
         .map(|source| format!("{}: `{}` is missing in FLOORS", source.at(1), source.room()))
         .collect();
-    report("every room has a floor", &wrong)
+    report("every room has a floor", &wrong);
+    Ok(())
 }
 
 #[test]
@@ -110,7 +112,8 @@ fn nothing_imports_in_a_ring() -> io::Result<()> {
     report(
         "no ring, neither of rooms nor of the files of one room",
         &wrong,
-    )
+    );
+    Ok(())
 }
 
 #[test]
@@ -136,7 +139,8 @@ fn no_dialect_imports_another() -> io::Result<()> {
             }
         }
     }
-    report("no dialect imports another", &wrong)
+    report("no dialect imports another", &wrong);
+    Ok(())
 }
 
 #[test]
@@ -164,7 +168,8 @@ fn only_the_doors_name_pingora() -> io::Result<()> {
     report(
         "only `edge`, `upstream`, `main` and `cli` name Pingora",
         &wrong,
-    )
+    );
+    Ok(())
 }
 
 #[test]
@@ -203,7 +208,8 @@ fn statuses_are_chosen_in_edge_fault() -> io::Result<()> {
             }
         }
     }
-    report("error statuses are chosen in `edge::fault` alone", &wrong)
+    report("error statuses are chosen in `edge::fault` alone", &wrong);
+    Ok(())
 }
 
 #[test]
@@ -215,7 +221,8 @@ fn every_file_opens_with_its_job() -> io::Result<()> {
         .filter(|source| source.text.lines().count() > 1 && !source.text.starts_with("//! "))
         .map(|source| format!("{}: the first line is not a `//!` header", source.at(1)))
         .collect();
-    report("every file opens with `//!` and its one job", &wrong)
+    report("every file opens with `//!` and its one job", &wrong);
+    Ok(())
 }
 
 #[test]
@@ -224,16 +231,17 @@ fn no_file_outgrows_its_reader() -> io::Result<()> {
     let wrong: Vec<_> = tree
         .sources
         .iter()
-        .filter(|source| source.lines_without_tests > LONGEST_FILE)
+        .filter(|source| source.lines_of_code > LONGEST_FILE)
         .map(|source| {
             format!(
-                "{}: {} lines without tests, {LONGEST_FILE} at most: look for the second job",
+                "{}: {} lines of code, {LONGEST_FILE} at most: look for the second job",
                 source.at(LONGEST_FILE),
-                source.lines_without_tests
+                source.lines_of_code
             )
         })
         .collect();
-    report("no file outgrows its reader", &wrong)
+    report("no file outgrows its reader", &wrong);
+    Ok(())
 }
 
 #[test]
@@ -247,7 +255,8 @@ fn names_say_something() -> io::Result<()> {
             }
         }
     }
-    report("room and file names say what is inside", &wrong)
+    report("room and file names say what is inside", &wrong);
+    Ok(())
 }
 
 #[test]
@@ -278,10 +287,7 @@ fn the_reader_of_these_tests_is_not_fooled() {
         written,
         expected.map(|(line, path)| (line, path.to_owned()))
     );
-    assert_eq!(
-        source.lines_without_tests, 7,
-        "four of eleven lines are tests"
-    );
+    assert_eq!(source.lines_of_code, 6, "a header and tests do not count");
     assert!(is_error_status("StatusCode", "::", "BAD_GATEWAY"));
     assert!(is_error_status("build", "(", "503"));
     assert!(!is_error_status("StatusCode", "::", "OK"));
@@ -317,12 +323,6 @@ fn is_error_status(maker: &str, by: &str, status: &str) -> bool {
     named || numbered
 }
 
-fn report(rule: &str, wrong: &[String]) -> io::Result<()> {
-    if wrong.is_empty() {
-        return Ok(());
-    }
-    Err(io::Error::other(format!(
-        "{rule}\n  {}",
-        wrong.join("\n  ")
-    )))
+fn report(rule: &str, wrong: &[String]) {
+    assert!(wrong.is_empty(), "{rule}\n  {}\n", wrong.join("\n  "));
 }

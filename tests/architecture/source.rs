@@ -1,4 +1,6 @@
-//! One file of `src/`: its module, the paths its code names, and its length without tests.
+//! One file of `src/`: its module, the paths its code names, and its length.
+
+use std::collections::BTreeSet;
 
 use crate::token::{Token, find, text, tokens};
 
@@ -13,7 +15,7 @@ pub(crate) struct Source {
     /// Modules declared under `#[cfg(test)]`.
     pub(crate) test_modules: Vec<Vec<String>>,
     pub(crate) all_tests: bool,
-    pub(crate) lines_without_tests: usize,
+    pub(crate) lines_of_code: usize,
 }
 
 impl Source {
@@ -27,16 +29,16 @@ impl Source {
             .collect();
         let all = tokens(text);
         let all_tests = find(&all, 0, &["#", "!", "[", "cfg", "(", "test", ")", "]"]) == Some(0);
-        let (tokens, cut) = without_tests(all);
-        let test_modules = cut
-            .modules
+        let (tokens, test_names) = without_tests(all);
+        let lines: BTreeSet<_> = tokens.iter().map(|token| token.line).collect();
+        let test_modules = test_names
             .into_iter()
             .map(|name| [module.clone(), vec![name]].concat());
         Self {
             test_modules: test_modules.collect(),
             path: path.to_owned(),
             paths: used_paths(&tokens),
-            lines_without_tests: text.lines().count().saturating_sub(cut.lines),
+            lines_of_code: lines.len(),
             text: text.to_owned(),
             module,
             tokens,
@@ -167,28 +169,20 @@ fn use_tree(
     at
 }
 
-/// What `without_tests` took away.
-#[derive(Default)]
-struct Cut {
-    lines: usize,
-    modules: Vec<String>,
-}
-
-fn without_tests(tokens: Vec<Token>) -> (Vec<Token>, Cut) {
+/// The shipped code, and the names of the modules declared for tests alone.
+fn without_tests(tokens: Vec<Token>) -> (Vec<Token>, Vec<String>) {
     const MARK: [&str; 7] = ["#", "[", "cfg", "(", "test", ")", "]"];
-    let (mut kept, mut cut, mut at) = (Vec::new(), Cut::default(), 0);
+    let (mut kept, mut modules, mut at) = (Vec::new(), Vec::new(), 0);
     while let Some(mark) = find(&tokens, at, &MARK) {
         kept.extend(tokens.get(at..mark).unwrap_or_default().iter().cloned());
         let item = mark + MARK.len();
         at = end_of_item(&tokens, item);
-        let line = |at: usize| tokens.get(at).map_or(0, |token: &Token| token.line);
-        cut.lines += line(at - 1) + 1 - line(mark);
         if text(&tokens, item) == "mod" && text(&tokens, item + 2) == ";" {
-            cut.modules.push(text(&tokens, item + 1).to_owned());
+            modules.push(text(&tokens, item + 1).to_owned());
         }
     }
     kept.extend(tokens.into_iter().skip(at));
-    (kept, cut)
+    (kept, modules)
 }
 
 /// One past the `;` or `}` that ends the item which starts here, attributes before it included.

@@ -32,13 +32,12 @@ def test_a_body_that_is_no_request_is_refused(client):
         client.post("/chat/completions", content=b'{"model": "text", ', cast_to=object)
 
 
-@pytest.mark.parametrize("key", ["sk-of-nobody", "x"])
-def test_an_unknown_key_is_refused_without_a_hint(door, key):
-    with connect(door, key=key) as client:
+def test_an_unknown_key_is_refused_without_a_hint(door):
+    with connect(door, key="sk-of-nobody") as client:
         with pytest.raises(openai.AuthenticationError) as raised:
             ask(client, "text")
         assert raised.value.status_code == 401
-        assert key not in raised.value.message or len(key) == 1
+        assert "nobody" not in raised.value.message
         with pytest.raises(openai.AuthenticationError):
             client.models.list()
 
