@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 
 use self::answer::{Answer, Beside, Choices, Part, Piece, What};
 use self::calls::Calls;
-use crate::dialect::{Carry, Malformed};
+use crate::dialect::carry::{Carry, Malformed, Sink};
 use crate::exchange::{Event, Failure};
 use crate::sse::Frame;
 
@@ -28,9 +28,6 @@ pub use self::failure::failure;
 const DONE: &[u8] = b"[DONE]";
 /// The largest `n` that `OpenAI` takes, and so the most choices an answer can have.
 const MAX_CHOICES: usize = 128;
-
-/// Where the events of an answer go.
-pub type Sink<'s> = dyn FnMut(Event<'_>) + 's;
 
 /// Reads one attempt's stream. Bounded: it keeps a few bytes for each choice, of which there are
 /// at most 128, and the last id of a tool call that came without an index.

@@ -12,7 +12,7 @@ use super::answer::{Answer, Beside, Choices, Part, What, named};
 use super::failure;
 use super::leaf::Leaf;
 use super::name::Name;
-use crate::dialect::Malformed;
+use crate::dialect::carry::Malformed;
 use crate::exchange::Finish;
 
 /// The document, if it is an object whose known fields have the types they must have.
