@@ -46,6 +46,11 @@ impl Stream {
     /// Tells the sink what the frame says, at least one event for each frame, and how to carry
     /// the frame on. After an error nothing of the frame has been told or counted.
     pub fn frame(&mut self, frame: &Frame, sink: &mut Sink<'_>) -> Result<Carry, Malformed> {
+        if frame.event.as_deref() == Some(b"error") {
+            let data = frame.data.as_deref().unwrap_or_default();
+            self.fail(failure::of_event(data), sink);
+            return Ok(Carry::Failure);
+        }
         let Some(data) = &frame.data else {
             sink(Event::Ping);
             return Ok(Carry::Comment);
@@ -56,10 +61,6 @@ impl Stream {
             return Ok(Carry::End);
         }
         let text = std::str::from_utf8(data).map_err(|_| Malformed::NotUtf8)?;
-        if frame.event.as_deref() == Some(b"error") {
-            self.fail(failure::of_event(text), sink);
-            return Ok(Carry::Failure);
-        }
         self.answer(read::read(text, Part::Delta)?, sink)
     }
 

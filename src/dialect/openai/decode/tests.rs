@@ -347,7 +347,7 @@ const ERROR_BODIES: &[[&str; 4]] = &[
     [r#"{"detail":[{"type":"t","loc":["body","seed"],"msg":"m","input":7}]}"#, "t", "-", "m"],
     [r#"{"detail":"m"}"#, "-", "-", "m"],
     [r#"{"statusCode":404,"message":"m"}"#, "-", "-", "m"],
-    [r#"[{"error":{"code":429,"message":"m","status":"EXHAUSTED"}},{"error":"n"}]"#, "-", "429", "m"],
+    [r#"[{"error":{"code":429,"message":"m","status":"EXHAUSTED"}},{"error":"n"}]"#, "EXHAUSTED", "429", "m"],
     [r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#, "overloaded_error", "-", "m"],
     [r#"{"error":{"message":["a"],"code":true}}"#, "-", "-", "[\"a\"]"],
     ["\"m\"", "-", "-", "m"],
@@ -413,6 +413,69 @@ fn an_error_inside_a_stream_has_a_status_only_if_it_names_one() {
         };
         Stream::new().frame(&frame(data), &mut sink).unwrap();
         assert_eq!(found, Some(status), "{code}");
+    }
+}
+
+#[test]
+fn an_event_named_error_is_a_failure_whatever_its_data() {
+    for data in [
+        None,
+        Some(""),
+        Some("[DONE]"),
+        Some("no json"),
+        Some(r#"{"choices":[]}"#),
+    ] {
+        let named = Frame {
+            event: Some(Bytes::from_static(b"error")),
+            data: data.map(|data: &str| Bytes::copy_from_slice(data.as_bytes())),
+            ..frame("")
+        };
+        let mut stream = Stream::new();
+        assert_eq!(
+            stream.frame(&named, &mut |_| {}),
+            Ok(Carry::Failure),
+            "{data:?}"
+        );
+        assert!(!stream.finished());
+    }
+}
+
+#[test]
+fn a_finish_reason_ends_well_or_is_a_failure_or_is_none() {
+    for (reason, expected) in [
+        ("\"stop\"", "Finished { choice: 0, reason: Stop }"),
+        ("\"eos\"", "Finished { choice: 0, reason: Stop }"),
+        ("\"length\"", "Finished { choice: 0, reason: Length }"),
+        ("\"model_length\"", "Finished { choice: 0, reason: Length }"),
+        (
+            "\"tool_calls\"",
+            "Finished { choice: 0, reason: ToolCalls }",
+        ),
+        (
+            "\"function_call\"",
+            "Finished { choice: 0, reason: ToolCalls }",
+        ),
+        (
+            "\"content_filter\"",
+            "Finished { choice: 0, reason: ContentFilter }",
+        ),
+        ("\"novel\"", "Finished { choice: 0, reason: Other }"),
+        ("\"error\"", "code: Some(\"error\")"),
+        ("\"abort\"", "code: Some(\"abort\")"),
+        (
+            "\"insufficient_system_resource\"",
+            "code: Some(\"insufficient_system_resource\")",
+        ),
+        ("null", "Started"),
+        ("\"\"", "Started"),
+        ("true", "Started"),
+        ("{\"a\":1}", "Started"),
+    ] {
+        let events = told(format!(r#"{{"choices":[{{"finish_reason":{reason}}}]}}"#)).unwrap();
+        assert!(
+            events.last().unwrap().contains(expected),
+            "{reason}: {events:?}"
+        );
     }
 }
 
