@@ -1,4 +1,15 @@
-//! What a decoded frame means for whoever carries it on.
+//! What goes in and out of a wire format, whichever it is.
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::exchange::Event;
+
+/// A body in pieces to be sent one after the other.
+pub type Segments = SmallVec<[Bytes; 8]>;
+
+/// Where the events of an answer go.
+pub type Sink<'s> = dyn FnMut(Event<'_>) + 's;
 
 /// What to do with the frame that was decoded, beside its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -7,7 +18,7 @@ pub enum Carry {
     Forward,
     /// Nothing but the usage: for a client that did not ask for it, it is left out.
     UsageOnly,
-    /// The format's own end mark. It proves nothing: ask [`Stream::finished`](super::openai::decode::Stream::finished).
+    /// The format's own end mark. It proves nothing: ask [`Stream::finished`](super::Stream::finished).
     End,
     /// No data, only a comment or the like: a sign of life that may be dropped.
     Comment,

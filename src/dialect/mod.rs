@@ -1,6 +1,8 @@
 //! Wire formats: a folder each, with the same four files: parse, build, decode, encode.
 
 mod carry;
+mod dispatch;
 pub mod openai;
 
-pub use carry::{Carry, Malformed};
+pub use carry::{Carry, Malformed, Segments, Sink};
+pub use dispatch::{Stream, build, end, failure, fault, fault_event, model, models, parse, whole};

@@ -1,4 +1,9 @@
 //! `OpenAI` Chat Completions.
 
+pub mod build;
 pub mod decode;
 pub mod encode;
+pub mod parse;
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,8 @@ pub(super) struct Answer<'a> {
     pub(super) beside: Beside,
     pub(super) usages: Places<'a>,
     pub(super) errors: Places<'a>,
-    pub(super) ended_in_error: bool,
+    /// A finish reason that is no good end.
+    pub(super) broken_off: Option<Leaf<'a>>,
     pub(super) object: Option<Leaf<'a>>,
     pub(super) flat: Failure,
 }
@@ -96,14 +97,14 @@ impl<'a> Answer<'a> {
             beside: Beside::Nothing,
             usages: Places::default(),
             errors: Places::default(),
-            ended_in_error: false,
+            broken_off: None,
             object: None,
             flat: Failure::default(),
         }
     }
 
     /// The error it reports, wherever it does: beside the choices (`OpenRouter`), in one of them,
-    /// in `x_groq`, in a flat document, or only as a finish reason (Mistral).
+    /// in `x_groq`, in a flat document, or only as a finish reason, which is its code then.
     pub(super) fn failure(&self) -> Option<Failure> {
         if let Some(error) = self.errors.all().find(|error| error.is_truthy()) {
             return Some(failure::within(failure::of_error(error), self.flat.clone()));
@@ -119,7 +120,7 @@ impl<'a> Answer<'a> {
         {
             return Some(self.flat.clone());
         }
-        self.ended_in_error.then(Failure::default)
+        self.broken_off.map(failure::of_reason)
     }
 
     /// The usage, if it is complete.

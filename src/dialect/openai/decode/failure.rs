@@ -11,7 +11,7 @@ const MAX_WORD: usize = 128;
 
 /// What the body of an error status says: `OpenAI`'s shape, the flat ones (xAI, Mistral, older
 /// vLLM), `detail` (`FastAPI`), a list of one (Gemini's compatible endpoint), a page of HTML, prose,
-/// or nothing.
+/// or nothing. The caller bounds the body.
 pub fn failure(status: u16, body: &[u8]) -> Failure {
     let text = String::from_utf8_lossy(body);
     let failure = of_text(text.trim_start_matches('\u{feff}'));
@@ -22,8 +22,8 @@ pub fn failure(status: u16, body: &[u8]) -> Failure {
 }
 
 /// What the data of an event named `error` says.
-pub(super) fn of_event(data: &str) -> Failure {
-    of_text(data)
+pub(super) fn of_event(data: &[u8]) -> Failure {
+    of_text(&String::from_utf8_lossy(data))
 }
 
 /// What the value of an `error` field says: a string, or an object of `OpenAI`'s kind.
@@ -39,16 +39,28 @@ pub(super) fn of_error(error: Leaf<'_>) -> Failure {
     failure
 }
 
+/// What a finish reason says that is none.
+pub(super) fn of_reason(reason: Leaf<'_>) -> Failure {
+    Failure {
+        code: word(reason),
+        ..Failure::default()
+    }
+}
+
 /// Takes one field of an error object, or of a document that is one itself.
 pub(super) fn flat(failure: &mut Failure, name: Name, value: Leaf<'_>) {
     match name {
         Name::Message | Name::Msg => failure.message = message(value),
-        Name::Type => failure.kind = word(value),
+        Name::Type => failure.kind = word(value).or(failure.kind.take()),
         Name::Code => {
             failure.status = failure.status.or_else(|| status(value));
             failure.code = word(value);
         }
-        Name::Status => failure.status = status(value).or(failure.status),
+        // A number (Azure), or a word (Gemini).
+        Name::Status => match status(value) {
+            Some(status) => failure.status = Some(status),
+            None => failure.kind = failure.kind.take().or_else(|| word(value)),
+        },
         // OpenRouter says the type there.
         Name::Metadata => value.fields(|name, value| {
             if name == Name::ErrorType && failure.kind.is_none() {

@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 
 use self::answer::{Answer, Beside, Choices, Part, Piece, What};
 use self::calls::Calls;
-use crate::dialect::{Carry, Malformed};
+use crate::dialect::carry::{Carry, Malformed, Sink};
 use crate::exchange::{Event, Failure};
 use crate::sse::Frame;
 
@@ -28,9 +28,6 @@ pub use self::failure::failure;
 const DONE: &[u8] = b"[DONE]";
 /// The largest `n` that `OpenAI` takes, and so the most choices an answer can have.
 const MAX_CHOICES: usize = 128;
-
-/// Where the events of an answer go.
-pub type Sink<'s> = dyn FnMut(Event<'_>) + 's;
 
 /// Reads one attempt's stream. Bounded: it keeps a few bytes for each choice, of which there are
 /// at most 128, and the last id of a tool call that came without an index.
@@ -49,6 +46,11 @@ impl Stream {
     /// Tells the sink what the frame says, at least one event for each frame, and how to carry
     /// the frame on. After an error nothing of the frame has been told or counted.
     pub fn frame(&mut self, frame: &Frame, sink: &mut Sink<'_>) -> Result<Carry, Malformed> {
+        if frame.event.as_deref() == Some(b"error") {
+            let data = frame.data.as_deref().unwrap_or_default();
+            self.fail(failure::of_event(data), sink);
+            return Ok(Carry::Failure);
+        }
         let Some(data) = &frame.data else {
             sink(Event::Ping);
             return Ok(Carry::Comment);
@@ -59,10 +61,6 @@ impl Stream {
             return Ok(Carry::End);
         }
         let text = std::str::from_utf8(data).map_err(|_| Malformed::NotUtf8)?;
-        if frame.event.as_deref() == Some(b"error") {
-            self.fail(failure::of_event(text), sink);
-            return Ok(Carry::Failure);
-        }
         self.answer(read::read(text, Part::Delta)?, sink)
     }
 

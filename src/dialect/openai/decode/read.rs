@@ -12,7 +12,7 @@ use super::answer::{Answer, Beside, Choices, Part, What, named};
 use super::failure;
 use super::leaf::Leaf;
 use super::name::Name;
-use crate::dialect::Malformed;
+use crate::dialect::carry::Malformed;
 use crate::exchange::Finish;
 
 /// The document, if it is an object whose known fields have the types they must have.
@@ -167,7 +167,9 @@ impl<'de> Visitor<'de> for Choice<'_, 'de> {
         if answer.part == Part::Message && !parted && finish.is_none() {
             return Err(A::Error::custom("a choice without a message"));
         }
-        answer.ended_in_error |= reason.is_some_and(|reason| reason.json() == "\"error\"");
+        if reason.is_some_and(breaks_off) {
+            answer.broken_off = reason;
+        }
         answer.push(What::End(finish));
         for piece in answer.pieces.iter_mut().skip(first) {
             piece.choice = index;
@@ -247,6 +249,17 @@ fn has_media(media: Leaf<'_>) -> bool {
         found |= matches!(name, Name::Data | Name::Transcript) && value.words().is_some();
     });
     found
+}
+
+/// Whether the reason says that the provider gave up: `error` (`OpenRouter`, Mistral), `abort` (vLLM,
+/// `SGLang`), `insufficient_system_resource` (`DeepSeek`). To go on from there is to hand out a short
+/// answer as a good one.
+fn breaks_off(reason: Leaf<'_>) -> bool {
+    let reason = reason.text();
+    matches!(
+        reason.as_deref(),
+        Some("error" | "abort" | "insufficient_system_resource")
+    )
 }
 
 /// The reason, or `None` for what ends nothing: null, an empty string, another type.

@@ -50,7 +50,7 @@ fn transcript(pieces: &[Bytes]) -> String {
     for frame in frames(pieces) {
         let mut events = String::new();
         let carry = stream.frame(&frame, &mut |event| {
-            writeln!(events, "  {event:?}").unwrap()
+            writeln!(events, "  {event:?}").unwrap();
         });
         let state = if stream.finished() {
             "finished"
@@ -106,7 +106,7 @@ fn each_recorded_whole_answer_says_what_its_snapshot_says() {
 #[test]
 fn a_stream_cut_anywhere_says_the_same() {
     for (name, bytes) in fixtures("sse") {
-        let expected = transcript(&[bytes.clone()]);
+        let expected = transcript(std::slice::from_ref(&bytes));
         for cut in 0..=bytes.len() {
             let pieces = [bytes.slice(..cut), bytes.slice(cut..)];
             assert_eq!(transcript(&pieces), expected, "{name} cut at {cut}");
@@ -176,7 +176,7 @@ fn what_is_no_part_of_an_answer_is_malformed() {
         r#"{"choices":[]}}"#,
         r#"{"choices":[]}{"choices":[]}"#,
         r#"{"choices":[],}"#,
-        r#"{'choices':[]}"#,
+        r"{'choices':[]}",
         r#"{"choices":[{"delta":{"content":"a}}]}"#,
         r#"{"choices":[],"x":01}"#,
         "{\"choices\":[],\"x\":\"\n\"}",
@@ -334,105 +334,44 @@ fn a_whole_answer_without_an_answer_in_it_is_malformed() {
     }
 }
 
+/// Error bodies, each with what is found in it: type, code and message, `-` for none.
+#[rustfmt::skip]
+const ERROR_BODIES: &[[&str; 4]] = &[
+    [r#"{"error":{"message":"m","type":"t","param":null,"code":"c"}}"#, "t", "c", "m"],
+    [r#"{"error":{"message":"m","type":"t","param":null,"code":null}}"#, "t", "-", "m"],
+    [r#"{"error":{"message":"m","type":"BadRequestError","code":400}}"#, "BadRequestError", "400", "m"],
+    [r#"{"error":{"code":402,"message":"m","metadata":{"error_type":"t"}},"user_id":"u"}"#, "t", "402", "m"],
+    [r#"{"code":"some words","error":"m"}"#, "-", "some words", "m"],
+    [r#"{"error":"m"}"#, "-", "-", "m"],
+    [r#"{"object":"error","message":"m","type":"t","param":null,"code":"3505"}"#, "t", "3505", "m"],
+    [r#"{"detail":[{"type":"t","loc":["body","seed"],"msg":"m","input":7}]}"#, "t", "-", "m"],
+    [r#"{"detail":"m"}"#, "-", "-", "m"],
+    [r#"{"statusCode":404,"message":"m"}"#, "-", "-", "m"],
+    [r#"[{"error":{"code":429,"message":"m","status":"EXHAUSTED"}},{"error":"n"}]"#, "EXHAUSTED", "429", "m"],
+    [r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#, "overloaded_error", "-", "m"],
+    [r#"{"error":{"message":["a"],"code":true}}"#, "-", "-", "[\"a\"]"],
+    ["\"m\"", "-", "-", "m"],
+    ["\u{feff}{\"error\":\"m\"}", "-", "-", "m"],
+    [r#"{"error":{"message":"cut of"#, "-", "-", r#"{"error":{"message":"cut of"#],
+    ["<html>\n<title>502 Bad\nGateway</title></html>", "-", "-", "502 Bad Gateway"],
+    ["<html><body>no title</body></html>", "-", "-", "-"],
+    ["upstream  connect error\r\n", "-", "-", "upstream  connect error"],
+    ["{}", "-", "-", "-"],
+    ["[]", "-", "-", "-"],
+    ["null", "-", "-", "-"],
+    ["", "-", "-", "-"],
+    [" \n", "-", "-", "-"],
+];
+
 #[test]
 fn what_an_error_body_says_is_found_in_every_shape() {
-    let cases: &[(&str, Option<&str>, Option<&str>, Option<&str>)] = &[
-        (
-            r#"{"error":{"message":"m","type":"t","param":null,"code":"c"}}"#,
-            Some("t"),
-            Some("c"),
-            Some("m"),
-        ),
-        (
-            r#"{"error":{"message":"m","type":"t","param":null,"code":null}}"#,
-            Some("t"),
-            None,
-            Some("m"),
-        ),
-        (
-            r#"{"error":{"message":"m","type":"BadRequestError","code":400}}"#,
-            Some("BadRequestError"),
-            Some("400"),
-            Some("m"),
-        ),
-        (
-            r#"{"error":{"code":402,"message":"m","metadata":{"error_type":"payment_required"}},"user_id":"u"}"#,
-            Some("payment_required"),
-            Some("402"),
-            Some("m"),
-        ),
-        (
-            r#"{"code":"some words","error":"m"}"#,
-            None,
-            Some("some words"),
-            Some("m"),
-        ),
-        (r#"{"error":"m"}"#, None, None, Some("m")),
-        (
-            r#"{"object":"error","message":"m","type":"t","param":null,"code":"3505"}"#,
-            Some("t"),
-            Some("3505"),
-            Some("m"),
-        ),
-        (
-            r#"{"detail":[{"type":"extra_forbidden","loc":["body","seed"],"msg":"m","input":7}]}"#,
-            Some("extra_forbidden"),
-            None,
-            Some("m"),
-        ),
-        (r#"{"detail":"m"}"#, None, None, Some("m")),
-        (r#"{"statusCode":404,"message":"m"}"#, None, None, Some("m")),
-        (
-            r#"[{"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}},{"error":"n"}]"#,
-            None,
-            Some("429"),
-            Some("m"),
-        ),
-        (
-            r#"{"type":"error","error":{"type":"overloaded_error","message":"m"}}"#,
-            Some("overloaded_error"),
-            None,
-            Some("m"),
-        ),
-        (
-            r#"{"error":{"message":["a"],"code":true}}"#,
-            None,
-            None,
-            Some("[\"a\"]"),
-        ),
-        ("\"m\"", None, None, Some("m")),
-        ("\u{feff}{\"error\":\"m\"}", None, None, Some("m")),
-        (
-            r#"{"error":{"message":"cut of"#,
-            None,
-            None,
-            Some(r#"{"error":{"message":"cut of"#),
-        ),
-        (
-            "<html>\n<head><title>502 Bad\nGateway</title></head></html>",
-            None,
-            None,
-            Some("502 Bad Gateway"),
-        ),
-        ("<html><body>no title</body></html>", None, None, None),
-        (
-            "upstream  connect error\r\n",
-            None,
-            None,
-            Some("upstream  connect error"),
-        ),
-        ("{}", None, None, None),
-        ("[]", None, None, None),
-        ("null", None, None, None),
-        ("", None, None, None),
-        (" \n", None, None, None),
-    ];
-    for (body, kind, code, message) in cases {
+    let some = |text: &str| Some(text.to_owned()).filter(|text| text != "-");
+    for [body, kind, code, message] in ERROR_BODIES {
         let expected = Failure {
             status: Some(418),
-            kind: kind.map(str::to_owned),
-            code: code.map(str::to_owned),
-            message: message.map(str::to_owned),
+            kind: some(kind),
+            code: some(code),
+            message: some(message),
         };
         assert_eq!(failure(418, body.as_bytes()), expected, "{body}");
     }
@@ -474,6 +413,69 @@ fn an_error_inside_a_stream_has_a_status_only_if_it_names_one() {
         };
         Stream::new().frame(&frame(data), &mut sink).unwrap();
         assert_eq!(found, Some(status), "{code}");
+    }
+}
+
+#[test]
+fn an_event_named_error_is_a_failure_whatever_its_data() {
+    for data in [
+        None,
+        Some(""),
+        Some("[DONE]"),
+        Some("no json"),
+        Some(r#"{"choices":[]}"#),
+    ] {
+        let named = Frame {
+            event: Some(Bytes::from_static(b"error")),
+            data: data.map(|data: &str| Bytes::copy_from_slice(data.as_bytes())),
+            ..frame("")
+        };
+        let mut stream = Stream::new();
+        assert_eq!(
+            stream.frame(&named, &mut |_| {}),
+            Ok(Carry::Failure),
+            "{data:?}"
+        );
+        assert!(!stream.finished());
+    }
+}
+
+#[test]
+fn a_finish_reason_ends_well_or_is_a_failure_or_is_none() {
+    for (reason, expected) in [
+        ("\"stop\"", "Finished { choice: 0, reason: Stop }"),
+        ("\"eos\"", "Finished { choice: 0, reason: Stop }"),
+        ("\"length\"", "Finished { choice: 0, reason: Length }"),
+        ("\"model_length\"", "Finished { choice: 0, reason: Length }"),
+        (
+            "\"tool_calls\"",
+            "Finished { choice: 0, reason: ToolCalls }",
+        ),
+        (
+            "\"function_call\"",
+            "Finished { choice: 0, reason: ToolCalls }",
+        ),
+        (
+            "\"content_filter\"",
+            "Finished { choice: 0, reason: ContentFilter }",
+        ),
+        ("\"novel\"", "Finished { choice: 0, reason: Other }"),
+        ("\"error\"", "code: Some(\"error\")"),
+        ("\"abort\"", "code: Some(\"abort\")"),
+        (
+            "\"insufficient_system_resource\"",
+            "code: Some(\"insufficient_system_resource\")",
+        ),
+        ("null", "Started"),
+        ("\"\"", "Started"),
+        ("true", "Started"),
+        ("{\"a\":1}", "Started"),
+    ] {
+        let events = told(format!(r#"{{"choices":[{{"finish_reason":{reason}}}]}}"#)).unwrap();
+        assert!(
+            events.last().unwrap().contains(expected),
+            "{reason}: {events:?}"
+        );
     }
 }
 
