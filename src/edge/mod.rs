@@ -1,8 +1,19 @@
 //! The door to clients: listeners, TLS, guard, and the proxy that Pingora drives.
 
+mod caps;
+mod connection;
+mod guard;
+mod head;
+mod listen;
 mod settings;
+mod tls;
 
+pub use caps::{ConnectionCounts, Connections};
+pub use guard::{Guard, RefusalRenderer};
+pub use head::{Framing, Head, HeadLimits, HeadScan, Refusal, Rule, check};
+pub use listen::Listener;
 pub use settings::{
     AdminSettings, CertifiedName, ClientAuth, Limits, ListenerSettings, ListenerTls, LogSettings,
     LogTarget, Passthrough, ProviderSettings, Settings, TlsVersions,
 };
+pub use tls::{Tls, TlsError};
