@@ -1,0 +1,93 @@
+//! How a connection ends: refused with an answer, or closed with the last answer delivered.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use log::debug;
+use tokio::io::AsyncWriteExt;
+
+use super::{Guard, Phase};
+use crate::edge::head::Refusal;
+
+/// How long a client may take to fetch its last answer while it still sends, and how much it may
+/// send. Closing with bytes unread would reset the connection, and the answer might be lost.
+const LINGER: Duration = Duration::from_secs(2);
+const LINGER_BYTES: usize = 64 << 20;
+
+impl Guard {
+    /// Sends what is left and closes. When the client is still sending, reads on for a moment, so
+    /// that it gets its answer rather than a reset.
+    pub(super) async fn close(&mut self) {
+        let sending = match self.phase {
+            Phase::Request { body, .. } => {
+                !body.is_done() || poll_fn(|cx| Poll::Ready(self.poll_pipelined(cx))).await
+            }
+            Phase::Ended => self.body_refusal.is_some(),
+            Phase::Head(_) | Phase::Farewell { .. } | Phase::Http2 => false,
+        };
+        if sending {
+            self.begin_farewell(LINGER_BYTES);
+            poll_fn(|cx| self.poll_farewell(cx)).await;
+        } else if let Err(error) = AsyncWriteExt::shutdown(self).await {
+            debug!("closing: {error}");
+        }
+    }
+
+    /// Whether bytes have come that belong to no request under way.
+    fn poll_pipelined(&mut self, cx: &mut Context<'_>) -> bool {
+        !self.inbox.is_empty() || matches!(self.poll_inbox(cx), Poll::Ready(Ok(1..)))
+    }
+
+    /// Gives the answer to a request that must not pass.
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        debug!("{}: {refusal}", self.peer);
+        self.door.connections.refused(refusal);
+        self.outbox.push(&(self.door.refuse)(&refusal));
+        self.begin_farewell(LINGER_BYTES);
+    }
+
+    pub(super) fn begin_farewell(&mut self, allowance: usize) {
+        self.patience.set(LINGER);
+        self.phase = Phase::Farewell {
+            closed: false,
+            allowance,
+        };
+    }
+
+    /// Sends, closes our side, and reads until the client closes its own.
+    pub(super) fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let polled = self.poll_parting(cx);
+        if polled.is_pending() && self.patience.poll_passed(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.phase = Phase::Ended;
+        Poll::Ready(())
+    }
+
+    /// Ready when there is nothing left to do for the client.
+    fn poll_parting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Phase::Farewell {
+            mut closed,
+            mut allowance,
+        } = self.phase
+        else {
+            return Poll::Ready(());
+        };
+        if !closed {
+            if ready!(self.poll_finish(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            closed = true;
+        }
+        while allowance > 0 {
+            self.inbox.clear();
+            self.phase = Phase::Farewell { closed, allowance };
+            match ready!(self.poll_inbox(cx)) {
+                Ok(read @ 1..) => allowance = allowance.saturating_sub(read),
+                Ok(0) | Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    }
+}
