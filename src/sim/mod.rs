@@ -1,1 +1,39 @@
-//! sim
+//! A provider simulator with scripted faults, over raw sockets: for tests, benches, and for
+//! rehearsing an outage. docs/simulator.md has the language of its scripts.
+//!
+//! A request's way: `server` accepts, `serve` reads and chooses the script, `deliver` answers,
+//! `outlet` sends. `steps` is the order of an answer, `openai` its words.
+
+mod asked;
+mod body;
+mod control;
+mod deliver;
+mod encode;
+mod entry;
+mod head;
+mod journal;
+mod openai;
+mod outlet;
+mod pieces;
+mod reply;
+mod scenario;
+mod serve;
+mod server;
+mod state;
+mod steps;
+mod text;
+mod wire;
+
+pub mod script;
+
+pub use control::to_json;
+pub use entry::{End, Entry, KEPT_BODY, Stage};
+pub use journal::{Journal, NotSeen};
+pub use scenario::{Scenario, ScenarioError};
+pub use script::Script;
+pub use server::{Options, Sim};
+pub use state::{ANY, INLINE};
+pub use text::{GARBAGE, answer_text, scripted_text};
+
+#[cfg(test)]
+mod tests;

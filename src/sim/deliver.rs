@@ -1,0 +1,339 @@
+//! Sends one answer as its script says: when, and with what going wrong on the way.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::sim::asked::{Asked, Delivery};
+use crate::sim::body::{Incoming, Next};
+use crate::sim::entry::{BodyRecorder, Entry};
+use crate::sim::head::{Head, Persistence};
+use crate::sim::journal::Journal;
+use crate::sim::openai::{self, Origin};
+use crate::sim::outlet::{FULL, Outlet, Over};
+use crate::sim::reply::{BodySize, Facts, Reply};
+use crate::sim::script::{Fault, FaultKind, Framing, Length, Point, Script, Shape};
+use crate::sim::steps::{Form, Piece, Step, Steps};
+use crate::sim::text::GARBAGE;
+use crate::sim::wire::{READ, Wire, later};
+
+/// A document whose length could only be found by writing more than this goes out in chunks.
+const LARGEST_MEASURED: u64 = 64 << 20;
+
+/// Everything that an answer depends on beside what is asked.
+pub(crate) struct Exchange<'a> {
+    pub(crate) wire: &'a mut Wire,
+    pub(crate) head: &'a Head,
+    pub(crate) entry: &'a Entry,
+    pub(crate) journal: &'a Journal,
+    pub(crate) script: &'a Script,
+    /// For random cuts without a seed of their own.
+    pub(crate) seed: u64,
+    /// Whether the connection may be used again: the request has been read to its end.
+    pub(crate) persistence: Persistence,
+}
+
+/// A body that is known beforehand.
+pub(crate) struct Document {
+    /// Unless the script has one.
+    pub(crate) content_type: &'static str,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Document {
+    pub(crate) fn json(bytes: Vec<u8>) -> Self {
+        Self {
+            content_type: "application/json",
+            bytes,
+        }
+    }
+
+    /// What a script has in place of a good answer.
+    fn scripted(script: &Script) -> Option<Self> {
+        match &script.body {
+            Some(bytes) => Some(Self::json(bytes.clone())),
+            None if script.status == 200 => None,
+            None => Some(Self::json(openai::status_error(
+                script.status,
+                &script.error,
+            ))),
+        }
+    }
+}
+
+enum Writer<'a> {
+    Stream(openai::Stream<'a>),
+    Whole(openai::Whole<'a>),
+}
+
+impl Writer<'_> {
+    fn write(&self, piece: Piece, out: &mut Vec<u8>) {
+        match self {
+            Self::Stream(stream) => stream.write(piece, out),
+            Self::Whole(whole) => whole.write(piece, out),
+        }
+    }
+
+    /// The body's length, were nothing to go wrong.
+    fn measure(&self, mut steps: Steps<'_>) -> u64 {
+        let (mut length, mut scratch) = (0_u64, Vec::new());
+        while let Some(step) = steps.next() {
+            if let Step::Write(piece) = step {
+                self.write(piece, &mut scratch);
+                length = length.saturating_add(scratch.len() as u64);
+                scratch.clear();
+            }
+        }
+        length
+    }
+}
+
+impl Exchange<'_> {
+    /// Sends a chat completion.
+    pub(crate) async fn chat(mut self, asked: &Asked) -> Result<Persistence, Over> {
+        let script = self.script;
+        if let Some(document) = Document::scripted(script) {
+            return self.document(document).await;
+        }
+        let form = match (script.shape, asked.delivery) {
+            (Shape::Whole, _) | (_, Delivery::Whole) => Form::Whole,
+            (_, Delivery::Stream) => Form::Stream { usage: false },
+            (_, Delivery::StreamWithUsage) => Form::Stream { usage: true },
+        };
+        let canary = self.head.field("x-sim-canary");
+        let origin = Origin {
+            request: self.entry.number,
+            body_bytes: self.entry.body_bytes(),
+            canary: canary.as_deref(),
+        };
+        let writer = match form {
+            Form::Whole => Writer::Whole(openai::Whole::new(script, asked, &origin)),
+            Form::Stream { .. } => Writer::Stream(openai::Stream::new(script, asked, &origin)),
+        };
+        let mut steps = Steps::new(script, form, asked.choices);
+        let size = if wants_length(script, form) {
+            BodySize::Known(writer.measure(steps.clone()))
+        } else {
+            BodySize::Unknown
+        };
+        self.prologue().await?;
+        let content_type = match form {
+            Form::Whole => {
+                let time = due(Instant::now(), script, script.tokens.count());
+                self.quiet_until(time).await?;
+                "application/json"
+            }
+            Form::Stream { .. } => "text/event-stream; charset=utf-8",
+        };
+        let (mut outlet, persistence) = self.open(200, content_type, size).await?;
+        if form != Form::Whole {
+            outlet.ping_every(script.ping);
+        }
+        run(&mut steps, &writer, script, form, &mut outlet).await?;
+        outlet.finish().await?;
+        self.epilogue(persistence).await
+    }
+
+    /// Sends a document, or what the script has in place of it.
+    pub(crate) async fn document(mut self, document: Document) -> Result<Persistence, Over> {
+        let script = self.script;
+        let document = Document::scripted(script).unwrap_or(document);
+        let bytes = if script.shape == Shape::Empty {
+            Vec::new()
+        } else {
+            document.bytes
+        };
+        self.prologue().await?;
+        let size = match script.encoding {
+            None => BodySize::Known(bytes.len() as u64),
+            Some(_) => BodySize::Unknown,
+        };
+        let (mut outlet, persistence) = self
+            .open(script.status, document.content_type, size)
+            .await?;
+        outlet.body = bytes;
+        for fault in script.faults.iter().filter(|fault| fault.at == Point::End) {
+            outlet.fault(fault.kind).await?;
+        }
+        outlet.finish().await?;
+        self.epilogue(persistence).await
+    }
+
+    /// Sends the request's body back as it comes, and records it.
+    pub(crate) async fn echo(
+        mut self,
+        recorder: &mut BodyRecorder,
+        size: BodySize,
+    ) -> Result<Persistence, Over> {
+        let script = self.script;
+        let mut incoming = Incoming::new(self.head.length);
+        self.prologue().await?;
+        let content_type = self.head.field("content-type");
+        let content_type = content_type
+            .as_deref()
+            .unwrap_or("application/octet-stream")
+            .to_owned();
+        let (mut outlet, persistence) = self.open(script.status, &content_type, size).await?;
+        loop {
+            match incoming.take(&mut outlet.wire().inbox) {
+                Next::Bytes(bytes) => {
+                    recorder.push(&bytes);
+                    outlet.body.extend_from_slice(&bytes);
+                    outlet.flush().await?;
+                }
+                Next::More => outlet.wire().fill(READ).await?,
+                Next::End => break,
+                Next::Malformed => return Err(Over::Cut),
+            }
+        }
+        outlet.finish().await?;
+        self.epilogue(persistence).await
+    }
+
+    /// The delays and faults before the head.
+    async fn prologue(&mut self) -> Result<(), Over> {
+        let script = self.script;
+        if script.head_after > Duration::ZERO {
+            self.quiet_until(later(Instant::now(), script.head_after))
+                .await?;
+        }
+        for fault in script
+            .faults
+            .iter()
+            .filter(|fault| fault.at == Point::Request)
+        {
+            self.fault_before_head(*fault).await?;
+        }
+        if let Some(raw) = &script.raw {
+            self.wire.send(raw, &self.entry.bytes).await?;
+            return Err(Over::Cut);
+        }
+        if let Some(status) = script.interim {
+            let head = format!(
+                "HTTP/1.1 {status} {}\r\n\r\n",
+                crate::sim::reply::reason(status)
+            );
+            self.wire.send(head.as_bytes(), &self.entry.bytes).await?;
+        }
+        Ok(())
+    }
+
+    async fn fault_before_head(&mut self, fault: Fault) -> Result<(), Over> {
+        match fault.kind {
+            FaultKind::Cut => Err(Over::Cut),
+            FaultKind::Reset => Err(Over::Reset),
+            FaultKind::Stall(None) => Err(self.wire.silence().await.into()),
+            FaultKind::Stall(Some(length)) => self.quiet_until(later(Instant::now(), length)).await,
+            FaultKind::Garbage | FaultKind::Error | FaultKind::Malformed => {
+                self.wire.send(GARBAGE, &self.entry.bytes).await?;
+                Err(Over::Cut)
+            }
+        }
+    }
+
+    async fn quiet_until(&mut self, time: Instant) -> Result<(), Over> {
+        Ok(self.wire.silence_until(time).await?)
+    }
+
+    /// Makes the head ready to go out with the first of the body, or half of it alone where the
+    /// script says so. Tells as well whether the connection persists.
+    async fn open(
+        &mut self,
+        status: u16,
+        content_type: &str,
+        size: BodySize,
+    ) -> Result<(Outlet<'_>, Persistence), Over> {
+        let script = self.script;
+        let reply = Reply::new(&Facts {
+            script,
+            request: self.head,
+            number: self.entry.number,
+            status,
+            content_type,
+            size,
+            persistence: self.persistence,
+        });
+        let mut outlet = Outlet::new(
+            self.wire,
+            self.entry,
+            self.journal,
+            script,
+            self.seed,
+            reply.head,
+            reply.framing,
+        );
+        for fault in script.faults.iter().filter(|fault| fault.at == Point::Head) {
+            outlet.fault_in_head(fault.kind).await?;
+        }
+        Ok((outlet, reply.persistence))
+    }
+
+    /// What comes after a complete answer.
+    async fn epilogue(self, persistence: Persistence) -> Result<Persistence, Over> {
+        if let Some(stray) = &self.script.stray {
+            self.wire.send(stray, &self.entry.bytes).await?;
+        }
+        Ok(persistence)
+    }
+}
+
+/// Whether the body's length is told, and worth finding out.
+fn wants_length(script: &Script, form: Form) -> bool {
+    let Length::Tokens(tokens) = script.tokens else {
+        return false;
+    };
+    let size = tokens
+        .saturating_mul(script.token_bytes.max(8))
+        .saturating_add(script.event_bytes);
+    if script.encoding.is_some() {
+        return false;
+    }
+    match (script.framing, form) {
+        (Framing::Length, _) => true,
+        (Framing::Natural, Form::Whole) => size <= LARGEST_MEASURED,
+        (Framing::Natural, Form::Stream { .. }) | (Framing::UntilClose, _) => false,
+    }
+}
+
+/// When a token is due in an answer that begins at `start`.
+fn due(start: Instant, script: &Script, token: u64) -> Instant {
+    let nanos = script.delay.as_nanos().saturating_mul(u128::from(token));
+    let delay = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+    later(start, script.first_after.saturating_add(delay))
+}
+
+/// Sends the steps of an answer, each in its time.
+async fn run(
+    steps: &mut Steps<'_>,
+    writer: &Writer<'_>,
+    script: &Script,
+    form: Form,
+    outlet: &mut Outlet<'_>,
+) -> Result<(), Over> {
+    let timed = form != Form::Whole && !(script.first_after + script.delay).is_zero();
+    // A stall moves the rest of the schedule.
+    let mut start = Instant::now();
+    while let Some(step) = steps.next() {
+        match step {
+            Step::Fault(fault) => {
+                let before = Instant::now();
+                outlet.fault(fault.kind).await?;
+                start += before.elapsed();
+            }
+            Step::Write(piece) => {
+                if let Piece::Token(token) = piece {
+                    let time = due(start, script, token);
+                    if timed && time > Instant::now() {
+                        outlet.wait_until(time).await?;
+                    }
+                    outlet.tokens = outlet.tokens.saturating_add(1);
+                }
+                writer.write(piece, &mut outlet.body);
+                if outlet.body.len() >= FULL {
+                    outlet.flush().await?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! The words of an answer: deterministic, so that a test can compare every byte.
+
+use crate::sim::script::Script;
+
+/// Bytes that are no event, no JSON and no UTF-8.
+pub const GARBAGE: &[u8] = b"\x00\xff\xfe<<garbage>>\x80";
+
+/// The text of a plain answer of so many tokens: ` w0 w1 w2`…
+pub fn answer_text(tokens: u64) -> String {
+    let mut text = Vec::new();
+    let words = Words::new(&Script::default(), None);
+    (0..tokens).for_each(|token| words.write(0, token, &mut text));
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// The text of the answer that a script gives as that choice (`n`), with the canary of the
+/// request. `None` where the answer is endless.
+pub fn scripted_text(script: &Script, choice: u32, canary: Option<&str>) -> Option<String> {
+    let crate::sim::script::Length::Tokens(tokens) = script.tokens else {
+        return None;
+    };
+    let mut text = Vec::new();
+    let words = Words::new(script, canary);
+    (0..tokens).for_each(|token| words.write(choice, token, &mut text));
+    String::from_utf8(text).ok()
+}
+
+/// Whether a text may be a canary: 1 to 64 letters, digits, `.`, `_`, `-`. Such a text is the same
+/// in JSON, in JSON within JSON, and in a header.
+pub(crate) fn is_canary(text: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(letter)
+}
+
+/// Writes single tokens. None of their bytes needs an escape in JSON.
+#[derive(Debug)]
+pub(crate) struct Words {
+    /// ` w`, or a blank, the canary and a dot.
+    stem: Vec<u8>,
+    size: usize,
+    first_size: usize,
+}
+
+impl Words {
+    /// The request's canary comes before the script's.
+    pub(crate) fn new(script: &Script, canary: Option<&str>) -> Self {
+        let stem = match canary.or(script.canary.as_deref()) {
+            Some(canary) => format!(" {canary}."),
+            None => " w".to_owned(),
+        };
+        let size = usize::try_from(script.token_bytes).unwrap_or(usize::MAX);
+        let first_size = usize::try_from(script.event_bytes)
+            .unwrap_or(usize::MAX)
+            .max(size);
+        Self {
+            stem: stem.into_bytes(),
+            size,
+            first_size,
+        }
+    }
+
+    /// Adds a token of a choice: ` w7`, and ` w7c1` in the second choice.
+    pub(crate) fn write(&self, choice: u32, token: u64, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&self.stem);
+        push_number(token, out);
+        if choice > 0 {
+            out.push(b'c');
+            push_number(u64::from(choice), out);
+        }
+        let size = if token == 0 {
+            self.first_size
+        } else {
+            self.size
+        };
+        let end = start.saturating_add(size);
+        if out.len() < end {
+            out.resize(end, b'x');
+        }
+    }
+}
+
+/// Adds a number in decimal, without the formatting machinery: it is called for every token.
+pub(crate) fn push_number(number: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    let mut left = number;
+    loop {
+        out.push(b'0' + (left % 10) as u8);
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = out.get_mut(start..) {
+        digits.reverse();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_numbered_padded_and_marked() {
+        assert_eq!(answer_text(3), " w0 w1 w2");
+        let script: Script = "tokens=2,token_bytes=5,event_bytes=7".parse().unwrap();
+        assert_eq!(scripted_text(&script, 0, None).unwrap(), " w0xxxx w1xx");
+        assert_eq!(
+            scripted_text(&script, 0, Some("k-1")).unwrap(),
+            " k-1.0x k-1.1"
+        );
+        assert_eq!(scripted_text(&script, 2, None).unwrap(), " w0c2xx w1c2");
+        assert_eq!(scripted_text(&"tokens=inf".parse().unwrap(), 0, None), None);
+    }
+
+    #[test]
+    fn numbers_are_decimal() {
+        let mut out = Vec::new();
+        for number in [0, 7, 10, 4096, u64::MAX] {
+            push_number(number, &mut out);
+            out.push(b' ');
+        }
+        assert_eq!(out, b"0 7 10 4096 18446744073709551615 ");
+    }
+}
