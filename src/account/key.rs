@@ -97,7 +97,10 @@ mod tests {
     use super::*;
 
     fn key(name: &str) -> Key {
-        Key { name: name.into(), routes: RouteScope::All }
+        Key {
+            name: name.into(),
+            routes: RouteScope::All,
+        }
     }
 
     #[test]

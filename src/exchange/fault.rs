@@ -19,7 +19,12 @@ pub struct Fault {
 impl Fault {
     /// A fault with neither field nor time to name.
     pub fn new(kind: FaultKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), param: None, retry_after: None }
+        Self {
+            kind,
+            message: message.into(),
+            param: None,
+            retry_after: None,
+        }
     }
 
     /// Names the request field to blame.

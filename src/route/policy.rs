@@ -29,7 +29,10 @@ pub struct Timeouts {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { deadline: Duration::from_mins(10), timeouts: Timeouts::default() }
+        Self {
+            deadline: Duration::from_mins(10),
+            timeouts: Timeouts::default(),
+        }
     }
 }
 

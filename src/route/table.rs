@@ -55,6 +55,11 @@ impl Routes {
 
 impl FromIterator<Route> for Routes {
     fn from_iter<I: IntoIterator<Item = Route>>(routes: I) -> Self {
-        Self(routes.into_iter().map(|route| (route.name.clone(), Arc::new(route))).collect())
+        Self(
+            routes
+                .into_iter()
+                .map(|route| (route.name.clone(), Arc::new(route)))
+                .collect(),
+        )
     }
 }
