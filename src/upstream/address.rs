@@ -32,23 +32,22 @@ pub fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    let special = match (a, b, c) {
-        // Private, shared by carriers (RFC 6598), link-local, protocol assignments and
-        // documentation, the 6to4 relay, benchmarking.
-        (172, 16..=31, _)
-        | (192, 168, _)
-        | (100, 64..=127, _)
-        | (169, 254, _)
-        | (192, 0, 0 | 2)
-        | (198, 51, 100)
-        | (203, 0, 113)
-        | (192, 88, 99)
-        | (198, 18 | 19, _) => true,
-        // This network, private, loopback, multicast, reserved and broadcast.
-        (0 | 10 | 127 | 224.., _, _) => true,
-        _ => false,
-    };
-    !special
+    !matches!(
+        (a, b, c),
+        // This network, private, loopback, multicast, reserved and broadcast. Then private, shared
+        // by carriers (RFC 6598), link-local, protocol assignments and documentation, the 6to4
+        // relay, benchmarking.
+        (0 | 10 | 127 | 224.., _, _)
+            | (172, 16..=31, _)
+            | (192, 168, _)
+            | (100, 64..=127, _)
+            | (169, 254, _)
+            | (192, 0, 0 | 2)
+            | (198, 51, 100)
+            | (203, 0, 113)
+            | (192, 88, 99)
+            | (198, 18 | 19, _)
+    )
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -59,9 +58,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
             is_public_v4(Ipv4Addr::new(a, b, c, d))
         }
         // Protocol assignments with Teredo, documentation (two ranges), 6to4.
-        [0x2001, 0..=0x1ff, ..] | [0x2001, 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] | [0x2002, ..] => {
-            false
-        }
+        [0x2001, 0..=0x1ff | 0xdb8, ..] | [0x3fff, 0..=0xfff, ..] | [0x2002, ..] => false,
         // Only 2000::/3 is given out.
         [first, ..] => first & 0xe000 == 0x2000,
     }

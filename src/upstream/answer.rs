@@ -1,5 +1,6 @@
 //! The head of an answer, and whether it may be believed.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Version, header};
@@ -12,11 +13,20 @@ use super::template::IDLE;
 const HEAD: usize = 64 << 10;
 
 /// Status and headers of an answer.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AnswerHead {
     /// The status, 200 to 999: an informational one is never shown.
     pub status: u16,
     headers: HeaderMap,
+}
+
+impl fmt::Debug for AnswerHead {
+    /// Without the headers: a provider may echo what must not be printed.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("AnswerHead")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AnswerHead {

@@ -11,8 +11,9 @@ use pingora_core::connectors::http::Connector;
 
 use super::answer::AnswerHead;
 use super::error::{CallError, Flaw, Phase};
+use super::failure::{Failure, Origin, Wanted};
 use super::inflate::Inflater;
-use super::line::{Failure, Line, Origin, Wanted};
+use super::line::Line;
 use super::message::{Expects, Message};
 use super::peer::{Peer, PeerLease};
 

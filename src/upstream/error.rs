@@ -143,10 +143,9 @@ pub(super) fn connecting(error: &Error) -> CallError {
 /// The cause of a failure to read an answer.
 pub(super) fn reading(error: &Error, phase: Phase) -> CallError {
     match error.etype() {
-        ErrorType::ConnectionClosed => CallError::Closed(phase),
+        ErrorType::ConnectionClosed | ErrorType::Custom("PingTimedout") => CallError::Closed(phase),
         ErrorType::ReadError | ErrorType::WriteError | ErrorType::H2Error => broken(error, phase),
         ErrorType::H2Downgrade => CallError::Reset(phase),
-        ErrorType::Custom("PingTimedout") => CallError::Closed(phase),
         _ => CallError::BadAnswer(match phase {
             Phase::BeforeHead => Flaw::Head,
             Phase::AfterHead => Flaw::Framing,

@@ -119,10 +119,8 @@ impl Inflater {
         let piece = self.scratch.get(..filled).unwrap_or_default();
         if piece.is_empty() {
             // No progress with input left: bytes behind the end of the stream.
-            return match self.input.is_empty() {
-                true => Ok(None),
-                false => Err(InflateError::Corrupt),
-            };
+            let done = self.input.is_empty();
+            return done.then_some(None).ok_or(InflateError::Corrupt);
         }
         self.given = self.given.saturating_add(filled as u64);
         if self.given > FREE.max(self.taken.saturating_mul(RATIO)) {
@@ -209,11 +207,11 @@ impl Deflate {
                     .map_err(|_| InflateError::Corrupt)?;
                 let step = run(&mut decoder, input, room);
                 *self = Self::Open(decoder);
-                self.settle(step?)
+                Ok(self.settle(step?))
             }
             Self::Open(decoder) => {
                 let step = run(decoder, input, room)?;
-                self.settle(step)
+                Ok(self.settle(step))
             }
             Self::Ended => Ok(Step {
                 consumed: 0,
@@ -222,11 +220,11 @@ impl Deflate {
         }
     }
 
-    fn settle(&mut self, (step, status): (Step, Status)) -> Result<Step, InflateError> {
+    fn settle(&mut self, (step, status): (Step, Status)) -> Step {
         if status == Status::StreamEnd {
             *self = Self::Ended;
         }
-        Ok(step)
+        step
     }
 }
 
@@ -534,10 +532,8 @@ mod tests {
     fn garbage_is_an_error_and_never_a_panic() {
         for coding in CODINGS {
             for seed in 0_u32..200 {
-                let garbage: Vec<u8> = (0..64_u32)
-                    .map(|at| {
-                        (seed.wrapping_mul(2_654_435_761).wrapping_add(at * 40_503) >> 13) as u8
-                    })
+                let garbage: Vec<u8> = (0..16_u32)
+                    .flat_map(|at| (seed ^ at).wrapping_mul(2_654_435_761).to_be_bytes())
                     .collect();
                 let mut whole = compress(coding).concat();
                 let half = whole.len() / 2;

@@ -10,10 +10,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::discover::{Allowed, resolve};
 use super::error::CallError;
-use super::health::{Thresholds, check};
+
 use super::peer::Peer;
-use super::pool::Inner;
+use super::probe::check;
+use super::roster::Roster;
 use super::spec::{HealthCheck, Peers};
+use super::tally::Thresholds;
 
 /// Checks of one pool at a time.
 const CHECKS: usize = 8;
@@ -22,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// The shortest period of any timer.
 const SHORTEST: Duration = Duration::from_millis(10);
 /// When nothing is due.
-const IDLE: Duration = Duration::from_secs(3600);
+const IDLE: Duration = Duration::from_hours(1);
 
 /// What a job of the task found.
 enum Done {
@@ -31,7 +33,7 @@ enum Done {
 }
 
 /// Keeps a pool until it is aborted; its jobs end with it.
-pub(super) async fn keep(pool: Arc<Inner>) {
+pub(super) async fn keep(pool: Arc<Roster>) {
     let mut keeper = Keeper {
         question: match pool.spec.peers {
             Peers::Dns { .. } => Question::Due(Instant::now()),
@@ -52,7 +54,7 @@ pub(super) async fn keep(pool: Arc<Inner>) {
 }
 
 struct Keeper {
-    pool: Arc<Inner>,
+    pool: Arc<Roster>,
     question: Question,
     checks: Agenda,
     jobs: JoinSet<Done>,
@@ -75,11 +77,7 @@ impl Keeper {
             return question;
         };
         let members = self.pool.members.load_full();
-        self.checks.follow(
-            members.peers().iter().map(|peer| peer.address),
-            health.every,
-            now,
-        );
+        self.checks.follow(members.peers(), health.every, now);
         while self.jobs.len() < CHECKS {
             let Some(address) = self.checks.take_due(now, health.every) else {
                 break;
@@ -89,9 +87,10 @@ impl Keeper {
             }
         }
         // With all hands full, the next job that ends makes room.
-        match self.jobs.len() < CHECKS {
-            true => question.min(self.checks.next().unwrap_or(question)),
-            false => question,
+        if self.jobs.len() < CHECKS {
+            question.min(self.checks.next().unwrap_or(question))
+        } else {
+            question
         }
     }
 
@@ -117,9 +116,10 @@ impl Keeper {
             Question::Due(_) | Question::Asked(_) => {}
         }
         let (host, port, resolver) = (host.clone(), *port, self.pool.resolver.clone());
-        let allowed = match self.pool.spec.private_peers {
-            true => Allowed::Private,
-            false => Allowed::Public,
+        let allowed = if self.pool.spec.private_peers {
+            Allowed::Private
+        } else {
+            Allowed::Public
         };
         self.jobs
             .spawn(async move { Done::Resolved(resolve(resolver, &host, port, allowed).await) });
@@ -173,20 +173,14 @@ struct Agenda(HashMap<SocketAddr, Instant>);
 
 impl Agenda {
     /// New peers are checked first within one period, so that they do not all start at once.
-    fn follow(
-        &mut self,
-        addresses: impl Iterator<Item = SocketAddr> + Clone,
-        every: Duration,
-        now: Instant,
-    ) {
-        for address in addresses.clone() {
-            self.0
-                .entry(address)
-                .or_insert_with(|| now + every.mul_f64(fraction()));
+    fn follow(&mut self, peers: &[Arc<Peer>], every: Duration, now: Instant) {
+        for peer in peers {
+            let first = || now + every.mul_f64(fraction());
+            self.0.entry(peer.address).or_insert_with(first);
         }
-        if self.0.len() > addresses.clone().count() {
+        if self.0.len() > peers.len() {
             self.0
-                .retain(|known, _| addresses.clone().any(|address| address == *known));
+                .retain(|known, _| peers.iter().any(|peer| peer.address == *known));
         }
     }
 
@@ -215,17 +209,22 @@ fn fraction() -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use pingora_core::upstreams::peer::HttpPeer;
+
     use super::*;
+
+    fn peer(last: u8) -> Arc<Peer> {
+        let address = SocketAddr::from(([10, 0, 0, last], 80));
+        Peer::new(address, HttpPeer::new(address, false, String::new()))
+    }
 
     #[test]
     fn checks_are_spread_over_the_period_and_never_fall_into_step() {
         let every = Duration::from_secs(10);
         let start = Instant::now();
-        let addresses: Vec<SocketAddr> = (0..100_u8)
-            .map(|n| SocketAddr::from(([10, 0, 0, n], 80)))
-            .collect();
+        let peers: Vec<Arc<Peer>> = (0..100).map(peer).collect();
         let mut agenda = Agenda::default();
-        agenda.follow(addresses.iter().copied(), every, start);
+        agenda.follow(&peers, every, start);
         let early = agenda
             .0
             .values()
@@ -249,11 +248,11 @@ mod tests {
 
     #[test]
     fn a_peer_that_left_is_no_longer_on_the_agenda() {
-        let [one, two] = [1, 2].map(|n| SocketAddr::from(([10, 0, 0, n], 80)));
+        let peers = [peer(1), peer(2)];
         let mut agenda = Agenda::default();
         let (every, now) = (Duration::from_secs(1), Instant::now());
-        agenda.follow([one, two].into_iter(), every, now);
-        agenda.follow([two].into_iter(), every, now);
-        assert_eq!(agenda.0.keys().collect::<Vec<_>>(), [&two]);
+        agenda.follow(&peers, every, now);
+        agenda.follow(&peers[1..], every, now);
+        assert_eq!(agenda.0.keys().collect::<Vec<_>>(), [&peers[1].address]);
     }
 }

@@ -12,12 +12,14 @@ use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v1::client::HttpSession as Http1Session;
 use pingora_core::protocols::http::v2::client::Http2Session;
+use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::answer::{AnswerHead, inspect};
 use super::error::{CallError, ConnectFailure, Flaw, Phase, connecting, reading};
+use super::failure::{Failure, Origin, Wanted, h2_failure, is_no_error, is_silent, stale_h1};
 use super::message::Message;
 use super::peer::Peer;
 use super::template::{IDLE, fresh};
@@ -42,43 +44,11 @@ enum Wire {
     H2(Box<Http2Session>, Early),
 }
 
-/// Where a line comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// A connection made for it.
-    New,
-    /// A pooled connection, which may have died without telling.
-    Reused,
-}
-
 /// Whether a line's connection may serve again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Pool,
     Close,
-}
-
-/// Which connection is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// Pooled if there is one.
-    Any,
-    /// Surely a new one, with HTTP/1.1.
-    Fresh,
-}
-
-/// A failure before the answer began, and whether the request may be sent once more for free: the
-/// peer cannot have acted on it, or the connection was dead before we used it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Failure {
-    pub(super) error: CallError,
-    pub(super) again: Option<Wanted>,
-}
-
-impl From<CallError> for Failure {
-    fn from(error: CallError) -> Self {
-        Self { error, again: None }
-    }
 }
 
 impl Line {
@@ -89,13 +59,16 @@ impl Line {
         wanted: Wanted,
         budget: Duration,
     ) -> Result<Self, CallError> {
-        let got = match wanted {
-            Wanted::Any => timeout(budget, connector.get_http_session(&peer.http)).await,
+        let new;
+        let http = match wanted {
+            Wanted::Any => &peer.http,
             Wanted::Fresh => {
-                let http = fresh(&peer.http);
-                timeout(budget, connector.get_http_session(&http)).await
+                new = fresh(&peer.http);
+                &new
             }
         };
+        // Boxed: with both protocols and their handshakes in it, it has many kilobytes.
+        let got = timeout(budget, Box::pin(session(&connector, http))).await;
         let result = match got {
             Ok(Ok((HttpSession::H1(session), reused))) => Ok((Wire::H1(Box::new(session)), reused)),
             Ok(Ok((HttpSession::H2(session), reused))) => {
@@ -107,10 +80,7 @@ impl Line {
         };
         let (wire, reused) =
             result.inspect_err(|&error| peer.note_unreached(error, Instant::now()))?;
-        let origin = match reused {
-            true => Origin::Reused,
-            false => Origin::New,
-        };
+        let origin = if reused { Origin::Reused } else { Origin::New };
         if origin == Origin::New {
             peer.note_reached();
         }
@@ -270,17 +240,27 @@ impl Drop for Line {
     }
 }
 
+/// A session, pooled or new. A pooled HTTP/2 connection may turn out to be dead when a stream is
+/// opened on it: it is out of the pool then, and the second try meets another one.
+async fn session(
+    connector: &Connector,
+    peer: &HttpPeer,
+) -> pingora_error::Result<(HttpSession, bool)> {
+    match connector.get_http_session(peer).await {
+        Err(error) if *error.etype() == ErrorType::H2Error => {
+            connector.get_http_session(peer).await
+        }
+        other => other,
+    }
+}
+
 async fn read_h1_head(session: &mut Http1Session, origin: Origin) -> Result<AnswerHead, Failure> {
     for _ in 0..=INFORMATIONAL {
         if let Err(error) = session.read_response().await {
-            let again = match is_silent(&error) {
-                true => stale_h1(reading(&error, Phase::BeforeHead), origin),
-                false => None,
-            };
-            return Err(Failure {
-                error: reading(&error, Phase::BeforeHead),
-                again,
-            });
+            let silent = is_silent(&error);
+            let error = reading(&error, Phase::BeforeHead);
+            let again = stale_h1(error, origin).filter(|_| silent);
+            return Err(Failure { error, again });
         }
         let header = session
             .resp_header()
@@ -295,51 +275,4 @@ async fn read_h1_head(session: &mut Http1Session, origin: Origin) -> Result<Answ
         }
     }
     Err(CallError::BadAnswer(Flaw::Informational).into())
-}
-
-/// A reused connection that ended without a byte was dead already, whatever the method: the peer
-/// closed it while it was idle.
-fn stale_h1(error: CallError, origin: Origin) -> Option<Wanted> {
-    let dead = matches!(
-        error,
-        CallError::Closed(_) | CallError::Reset(_) | CallError::Write
-    );
-    (dead && origin == Origin::Reused).then_some(Wanted::Fresh)
-}
-
-/// Whether no byte of an answer had come. Pingora says it in words only; a test holds it to them.
-fn is_silent(error: &Error) -> bool {
-    let context = error.context.as_ref();
-    context.is_some_and(|context| context.as_str().ends_with("bytes already read: 0"))
-}
-
-/// A failure of an HTTP/2 stream before its answer. Refused and gone-away streams were not acted
-/// on (RFC 9113, section 8.7); an I/O error tells something only about a reused connection.
-pub(super) fn h2_failure(error: &Error, origin: Origin) -> Failure {
-    let cause = error.root_cause().downcast_ref::<h2::Error>();
-    let again = match cause {
-        _ if *error.etype() == ErrorType::H2Downgrade => Some(Wanted::Fresh),
-        Some(h2) if h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM) => {
-            Some(Wanted::Any)
-        }
-        Some(h2) if h2.is_remote() && h2.is_go_away() && is_polite(h2) => Some(Wanted::Any),
-        Some(h2) if (h2.is_io() || h2.is_go_away()) && origin == Origin::Reused => {
-            Some(Wanted::Any)
-        }
-        _ => None,
-    };
-    Failure {
-        error: reading(error, Phase::BeforeHead),
-        again,
-    }
-}
-
-/// A stream that was reset with `NO_ERROR` after an early answer (RFC 9113, section 8.1).
-fn is_no_error(error: &Error) -> bool {
-    let cause = error.root_cause().downcast_ref::<h2::Error>();
-    cause.is_some_and(|h2| h2.is_reset() && h2.is_remote() && is_polite(h2))
-}
-
-fn is_polite(error: &h2::Error) -> bool {
-    error.reason() == Some(h2::Reason::NO_ERROR)
 }

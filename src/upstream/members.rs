@@ -143,8 +143,8 @@ mod tests {
 
     use super::*;
     use crate::upstream::error::CallError;
-    use crate::upstream::health::Thresholds;
     use crate::upstream::spec::{BaseUrl, Scheme};
+    use crate::upstream::tally::Thresholds;
     use crate::upstream::template::Template;
 
     fn address(last: u8) -> SocketAddr {

@@ -1,6 +1,8 @@
 //! A request as it goes to the wire: built from nothing, and kept until the answer begins, so
 //! that a connection that died while idle costs nobody anything.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
 use pingora_http::RequestHeader;
@@ -11,7 +13,7 @@ use super::spec::Credential;
 
 /// What a caller wants sent. The provider's host, framing and credential are not the caller's
 /// business: such headers are left out.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Outgoing<'a> {
     /// The method.
     pub method: &'a Method,
@@ -23,6 +25,17 @@ pub struct Outgoing<'a> {
     pub body: &'a [Bytes],
     /// What `Balance::Consistent` hashes.
     pub affinity: &'a [u8],
+}
+
+impl fmt::Debug for Outgoing<'_> {
+    /// Sizes only: prompts and a client's own credential are nobody's to print.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Outgoing")
+            .field("method", self.method)
+            .field("headers", &self.headers.len())
+            .field("body", &self.body.iter().map(Bytes::len).sum::<usize>())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Who is asked: the same for each request of a provider.

@@ -9,7 +9,7 @@ mod answered;
 mod call;
 mod discover;
 mod error;
-mod health;
+mod failure;
 mod inflate;
 mod keeper;
 mod line;
@@ -17,8 +17,11 @@ mod members;
 mod message;
 mod peer;
 mod pool;
+mod probe;
 mod provider;
+mod roster;
 mod spec;
+mod tally;
 mod template;
 mod upstreams;
 mod write;
@@ -31,7 +34,6 @@ pub use address::is_public;
 pub use answer::AnswerHead;
 pub use call::{Call, CallBounds, Timings};
 pub use error::{CallError, ConnectFailure, Flaw, InflateError, Phase};
-pub use health::PeerHealth;
 pub use message::Outgoing;
 pub use peer::{LastError, PeerLease, PeerStatus};
 pub use pool::PoolStatus;
@@ -40,4 +42,5 @@ pub use spec::{
     Balance, BaseUrl, Credential, HealthCheck, HealthProbe, Peers, PoolSpec, ProviderSpec, Scheme,
     TlsSpec,
 };
+pub use tally::PeerHealth;
 pub use upstreams::Upstreams;

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use pingora_core::upstreams::peer::HttpPeer;
 
 use super::error::CallError;
-use super::health::{Outcome, PeerHealth, Tally, Thresholds};
+use super::tally::{Outcome, PeerHealth, Tally, Thresholds};
 
 /// How long a peer that could not be connected to is passed over while others can.
 const REST: Duration = Duration::from_secs(5);

@@ -4,21 +4,17 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use arc_swap::ArcSwap;
 use hickory_resolver::TokioResolver;
-use http::HeaderValue;
 use pingora_core::connectors::http::Connector;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::error::CallError;
 use super::keeper;
-use super::members::Members;
 use super::peer::{Peer, PeerLease, PeerStatus};
+use super::roster::Roster;
 use super::spec::{BaseUrl, Peers, PoolSpec, ProviderSpec};
-use super::template::Template;
 
 /// What makes two pools the same across a reload. The credential and the path are not in it.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,22 +40,8 @@ impl Identity {
 /// A pool that lives as long as a generation holds it; its task ends with it.
 pub(super) struct Pool {
     identity: Identity,
-    pub(super) inner: Arc<Inner>,
+    pub(super) roster: Arc<Roster>,
     task: OnceLock<AbortHandle>,
-}
-
-/// What the pool shares with its task.
-pub(super) struct Inner {
-    pub(super) spec: PoolSpec,
-    pub(super) authority: HeaderValue,
-    pub(super) template: Arc<Template>,
-    pub(super) connector: Arc<Connector>,
-    pub(super) resolver: Option<TokioResolver>,
-    pub(super) members: ArcSwap<Members>,
-    /// How many questions for the name have ended, well or not.
-    pub(super) asked: watch::Sender<u64>,
-    /// Somebody waits for the name.
-    pub(super) wanted: Notify,
 }
 
 /// A pool for a status page.
@@ -77,29 +59,10 @@ impl Pool {
         resolver: Option<TokioResolver>,
         key: u64,
     ) -> Arc<Self> {
-        let template = Template::new(&identity.base, identity.spec.tls.as_ref(), key);
-        let authority = HeaderValue::from_str(&identity.base.authority());
-        let addresses = match &identity.spec.peers {
-            Peers::Static(addresses) => addresses.as_slice(),
-            Peers::Dns { .. } => &[],
-        };
-        let members = Members::new(identity.spec.balance, addresses, |address| {
-            Peer::new(address, template.peer(address))
-        });
-        let inner = Inner {
-            spec: identity.spec.clone(),
-            // A host that is no header value fails its calls, and only those.
-            authority: authority.unwrap_or_else(|_| HeaderValue::from_static("invalid")),
-            template: Arc::new(template),
-            connector,
-            resolver,
-            members: ArcSwap::from_pointee(members),
-            asked: watch::Sender::new(0),
-            wanted: Notify::new(),
-        };
+        let roster = Roster::new(&identity.spec, &identity.base, connector, resolver, key);
         let pool = Arc::new(Self {
             identity,
-            inner: Arc::new(inner),
+            roster: Arc::new(roster),
             task: OnceLock::new(),
         });
         pool.keep();
@@ -113,18 +76,18 @@ impl Pool {
     /// A place at the next peer, none of `tried`.
     pub(super) fn lease(&self, affinity: &[u8], tried: &[SocketAddr]) -> Option<PeerLease> {
         self.keep();
-        let members = self.inner.members.load();
+        let members = self.roster.members.load();
         members
             .pick(affinity, tried, Instant::now())
             .map(Peer::lease)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.inner.members.load().peers().len()
+        self.roster.members.load().peers().len()
     }
 
     pub(super) fn status(&self) -> PoolStatus {
-        let members = self.inner.members.load();
+        let members = self.roster.members.load();
         PoolStatus {
             peers: members.peers().iter().map(|peer| peer.status()).collect(),
         }
@@ -135,12 +98,12 @@ impl Pool {
         if self.len() > 0 {
             return Ok(());
         }
-        let Peers::Dns { .. } = self.inner.spec.peers else {
+        let Peers::Dns { .. } = self.roster.spec.peers else {
             return Err(CallError::NoPeer);
         };
-        let mut asked = self.inner.asked.subscribe();
+        let mut asked = self.roster.asked.subscribe();
         self.keep();
-        self.inner.wanted.notify_one();
+        self.roster.wanted.notify_one();
         // The question may have ended between the two looks.
         if self.len() == 0 {
             let _ = timeout(budget, asked.changed()).await;
@@ -153,7 +116,7 @@ impl Pool {
 
     /// Starts the pool's task, if it needs one, once there is a runtime to run it.
     fn keep(&self) {
-        if !self.inner.needs_keeper() || self.task.get().is_some() {
+        if !self.roster.needs_keeper() || self.task.get().is_some() {
             return;
         }
         let Ok(runtime) = Handle::try_current() else {
@@ -161,7 +124,7 @@ impl Pool {
         };
         self.task.get_or_init(|| {
             runtime
-                .spawn(keeper::keep(Arc::clone(&self.inner)))
+                .spawn(keeper::keep(Arc::clone(&self.roster)))
                 .abort_handle()
         });
     }
@@ -172,21 +135,5 @@ impl Drop for Pool {
         if let Some(task) = self.task.get() {
             task.abort();
         }
-    }
-}
-
-impl Inner {
-    fn needs_keeper(&self) -> bool {
-        self.spec.health.is_some() || matches!(self.spec.peers, Peers::Dns { .. })
-    }
-
-    /// Puts a new set of peers in place; those that stay keep what is known of them.
-    pub(super) fn replace(&self, addresses: &[SocketAddr]) {
-        let old = self.members.load();
-        let new = Members::new(self.spec.balance, addresses, |address| {
-            let known = old.find(address).map(Arc::clone);
-            known.unwrap_or_else(|| Peer::new(address, self.template.peer(address)))
-        });
-        self.members.store(Arc::new(new));
     }
 }

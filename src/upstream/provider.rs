@@ -10,7 +10,8 @@ use smallvec::SmallVec;
 
 use super::call::{Again, Call, CallBounds};
 use super::error::CallError;
-use super::line::{Line, Wanted};
+use super::failure::Wanted;
+use super::line::Line;
 use super::message::{Message, Outgoing, Recipient};
 use super::peer::PeerLease;
 use super::pool::{Pool, PoolStatus};
@@ -64,11 +65,11 @@ impl Provider {
     pub async fn call(&self, request: Outgoing<'_>, bounds: CallBounds) -> Result<Call, CallError> {
         let started = Instant::now();
         let to = Recipient {
-            authority: &self.pool.inner.authority,
+            authority: &self.pool.roster.authority,
             prefix: &self.spec.base.prefix,
             credential: self.spec.credential.as_ref(),
         };
-        let speaks = self.pool.inner.template.speaks();
+        let speaks = self.pool.roster.template.speaks();
         let message = Arc::new(Message::build(&to, &request, speaks)?);
         self.pool.ready(bounds.connect).await?;
         let (line, lease) = self

@@ -19,9 +19,9 @@ pub(super) const IDLE: Duration = Duration::from_secs(50);
 /// The longest that any caller may wait for a connection; callers set less.
 const CONNECT: Duration = Duration::from_secs(30);
 /// The longest silence on a connection of the passthrough.
-const READ: Duration = Duration::from_secs(300);
+const READ: Duration = Duration::from_mins(5);
 /// The longest wait for a peer to take a part of a request.
-const WRITE: Duration = Duration::from_secs(60);
+const WRITE: Duration = Duration::from_mins(1);
 /// Streams on one HTTP/2 connection. Together their windows do not exceed the connection's, so
 /// that stalled readers cannot stop the others.
 const H2_STREAMS: u32 = 64;
@@ -120,7 +120,7 @@ impl Template {
             interval: Duration::from_secs(10),
             count: 3,
             #[cfg(target_os = "linux")]
-            user_timeout: Duration::from_secs(60),
+            user_timeout: Duration::from_mins(1),
         });
         options.h2_ping_interval = Some(H2_PING);
         options.max_h2_streams = H2_STREAMS as usize;

@@ -10,7 +10,7 @@ use pingora_error::{Error, ErrorType};
 use tokio::time::timeout;
 
 use super::error::CallError;
-use super::line::{Failure, Origin, h2_failure};
+use super::failure::{Failure, Origin, h2_failure};
 use super::message::Message;
 
 /// Whether the answer's head has been read while the body still went out.

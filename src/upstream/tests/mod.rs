@@ -11,8 +11,8 @@ mod tls;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -157,8 +157,14 @@ fn spec(peers: &[SocketAddr]) -> ProviderSpec {
     }
 }
 
+/// All tests of a process share one, for it loads the trust store.
+fn upstreams() -> &'static Arc<Upstreams> {
+    static UPSTREAMS: LazyLock<Arc<Upstreams>> = LazyLock::new(Upstreams::new);
+    &UPSTREAMS
+}
+
 fn raise(spec: &ProviderSpec) -> Arc<Provider> {
-    Upstreams::new().raise(std::slice::from_ref(spec)).remove(0)
+    upstreams().raise(std::slice::from_ref(spec)).remove(0)
 }
 
 fn provider(peers: &[SocketAddr]) -> Arc<Provider> {
