@@ -23,7 +23,7 @@ pub struct Outgoing<'a> {
     pub headers: &'a [(HeaderName, HeaderValue)],
     /// The body in segments, sent as one with its length.
     pub body: &'a [Bytes],
-    /// What `Balance::Consistent` hashes.
+    /// What `Balance::Consistent` hashes: equal bytes meet the same peer, and so do all empty ones.
     pub affinity: &'a [u8],
 }
 
