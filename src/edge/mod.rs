@@ -6,6 +6,8 @@ mod guard;
 mod head;
 mod listen;
 mod settings;
+#[cfg(test)]
+mod socket_tests;
 mod tls;
 
 pub use caps::{ConnectionCounts, Connections};
