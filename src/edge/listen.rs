@@ -224,3 +224,18 @@ impl Trouble {
         self.pause = None;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_grows_to_its_bound_and_begins_anew_after_a_success() {
+        let mut trouble = Trouble::default();
+        let error = io::Error::from_raw_os_error(libc::EMFILE);
+        let pauses: Vec<_> = (0..7).map(|_| trouble.pause(&error).as_millis()).collect();
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 100, 100]);
+        trouble.over();
+        assert_eq!(trouble.pause(&error), RETRY_FIRST);
+    }
+}

@@ -9,6 +9,8 @@ mod listen;
 mod notify;
 mod settings;
 mod signals;
+#[cfg(test)]
+mod socket_tests;
 mod tls;
 
 pub use admin::{Admin, Readiness, StatusSource};

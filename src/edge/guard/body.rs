@@ -134,6 +134,8 @@ fn hex(byte: u8) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn read(bytes: &[u8]) -> Result<(usize, Chunks), Rule> {
@@ -195,6 +197,39 @@ mod tests {
             let mut chunks = Chunks::default();
             let taken = chunks.take(head).unwrap() + chunks.take(tail).unwrap();
             assert_eq!((taken, chunks), (body.len() - 4, Chunks::Done), "{cut}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_chunked_is_read_to_its_end(
+            parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 1..40), 0..8),
+            cut in 0usize..400,
+        ) {
+            let mut body = Vec::new();
+            for part in &parts {
+                body.extend(format!("{:x}\r\n", part.len()).bytes());
+                body.extend(part);
+                body.extend(b"\r\n");
+            }
+            body.extend(b"0\r\n\r\n");
+            let length = body.len();
+            body.extend(b"GET / HTTP/1.1\r\n");
+            let (head, tail) = body.split_at(cut.min(length));
+            let mut chunks = Chunks::default();
+            let taken = chunks.take(head).unwrap() + chunks.take(tail).unwrap();
+            prop_assert_eq!((taken, chunks), (length, Chunks::Done));
+        }
+
+        #[test]
+        fn a_cut_changes_nothing_about_random_bytes(
+            body in prop::collection::vec(prop::sample::select(&b"015aF\r\n;x"[..]), 0..40),
+            cut in 0usize..40,
+        ) {
+            let (head, tail) = body.split_at(cut.min(body.len()));
+            let mut chunks = Chunks::default();
+            let cut = chunks.take(head).and_then(|taken| Ok(taken + chunks.take(tail)?));
+            prop_assert_eq!(cut.map(|taken| (taken, chunks)), read(&body));
         }
     }
 }

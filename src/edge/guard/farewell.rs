@@ -1,11 +1,10 @@
 //! How a connection ends: refused with an answer, or closed with the last answer delivered.
 
-use std::future::poll_fn;
+use std::io;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use log::debug;
-use tokio::io::AsyncWriteExt;
 
 use super::{Guard, Phase};
 use crate::edge::head::Refusal;
@@ -16,22 +15,25 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 64 << 20;
 
 impl Guard {
-    /// Sends what is left and closes. When the client is still sending, reads on for a moment, so
-    /// that it gets its answer rather than a reset.
-    pub(super) async fn close(&mut self) {
+    /// Sends what is left and closes our side. When the client is still sending, reads on for a
+    /// moment, so that it gets its answer rather than a reset.
+    pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let sending = match self.phase {
-            Phase::Request { body, .. } => {
-                !body.is_done() || poll_fn(|cx| Poll::Ready(self.poll_pipelined(cx))).await
-            }
+            Phase::Request { body, .. } => !body.is_done() || self.poll_pipelined(cx),
             Phase::Ended => self.body_refusal.is_some(),
-            Phase::Head(_) | Phase::Farewell { .. } | Phase::Http2 => false,
+            Phase::Head(_) | Phase::Http2 => false,
+            Phase::Farewell { .. } => {
+                ready!(self.poll_farewell(cx));
+                // The refused body has had its farewell.
+                self.body_refusal = None;
+                return Poll::Ready(Ok(()));
+            }
         };
         if sending {
             self.begin_farewell(LINGER_BYTES);
-            poll_fn(|cx| self.poll_farewell(cx)).await;
-        } else if let Err(error) = AsyncWriteExt::shutdown(self).await {
-            debug!("closing: {error}");
+            return self.poll_close(cx);
         }
+        self.poll_finish(cx)
     }
 
     /// Whether bytes have come that belong to no request under way.
@@ -57,9 +59,9 @@ impl Guard {
 
     /// Sends, closes our side, and reads until the client closes its own.
     pub(super) fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let polled = self.poll_parting(cx);
-        if polled.is_pending() && self.patience.poll_passed(cx).is_pending() {
-            return Poll::Pending;
+        // The clock first: a client that never pauses must not outlast it.
+        if self.patience.poll_passed(cx).is_pending() {
+            ready!(self.poll_parting(cx));
         }
         self.phase = Phase::Ended;
         Poll::Ready(())

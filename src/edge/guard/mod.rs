@@ -20,8 +20,6 @@ mod http2;
 mod outbox;
 mod request;
 mod stream;
-#[cfg(test)]
-mod tests;
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -295,7 +293,7 @@ impl AsyncWrite for Guard {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().poll_finish(cx)
+        self.get_mut().poll_close(cx)
     }
 }
 

@@ -5,12 +5,14 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use log::debug;
 use pingora_core::protocols::raw_connect::ProxyDigest;
 use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl,
     TimingDigest, UniqueID, UniqueIDType,
 };
+use tokio::io::AsyncWriteExt;
 
 use super::Guard;
 
@@ -25,7 +27,9 @@ impl fmt::Debug for Guard {
 #[async_trait]
 impl Shutdown for Guard {
     async fn shutdown(&mut self) {
-        self.close().await;
+        if let Err(error) = AsyncWriteExt::shutdown(self).await {
+            debug!("{}: closing: {error}", self.peer());
+        }
     }
 }
 
