@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::errors::{Mistake, Position};
+use super::hint::hint;
 use super::measure;
 use super::node::{Entry, Node, Value};
 use super::path::{self, quoted};
@@ -82,7 +83,8 @@ impl<'a> Cursor<'a> {
         Err(Reported)
     }
 
-    fn note(&self, at: Position, rule: impl Display) {
+    /// Notes a mistake at a place of its own.
+    pub(super) fn note(&self, at: Position, rule: impl Display) {
         let key = self.path.to_string();
         let mistake = Mistake {
             at: Some(at),
@@ -272,21 +274,6 @@ impl<'a> Cursor<'a> {
             .collect())
     }
 
-    /// A map whose keys we know.
-    pub(super) fn section(&self) -> Read<Section<'a>> {
-        self.section_or("a map")
-    }
-
-    /// The same, where something else could stand as well: `what` names both.
-    pub(super) fn section_or(&self, what: &str) -> Read<Section<'a>> {
-        Ok(Section {
-            entries: self.entries(what)?,
-            cursor: self.clone(),
-            known: Vec::new(),
-            later: Vec::new(),
-        })
-    }
-
     /// The keys of a map, without a check; none if it is no map.
     pub(super) fn key_names(&self) -> Vec<&'a str> {
         match &self.node.value {
@@ -295,14 +282,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn entries(&self, what: &str) -> Read<&'a [Entry<'a>]> {
+    /// The entries of a map; `what` names all that could stand here.
+    pub(super) fn entries(&self, what: &str) -> Read<&'a [Entry<'a>]> {
         match &self.node.value {
             Value::Map(entries) => Ok(entries),
             _ => self.expected(what),
         }
     }
 
-    fn child(&self, entry: &'a Entry<'a>) -> Self {
+    /// The value of an entry.
+    pub(super) fn child(&self, entry: &'a Entry<'a>) -> Self {
         Self {
             reading: self.reading,
             node: &entry.node,
@@ -312,101 +301,10 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// A map with known keys. What was not asked for by its end is unknown.
-#[must_use = "close it, so that unknown keys are noted"]
-pub(super) struct Section<'a> {
-    cursor: Cursor<'a>,
-    entries: &'a [Entry<'a>],
-    known: Vec<&'static str>,
-    later: Vec<&'static str>,
-}
-
-impl<'a> Section<'a> {
-    /// A key that may be absent.
-    pub(super) fn optional(&mut self, key: &'static str) -> Option<Cursor<'a>> {
-        self.known.push(key);
-        let entry = self.entries.iter().find(|entry| entry.key == key)?;
-        Some(self.cursor.child(entry))
-    }
-
-    /// A key that must be there.
-    pub(super) fn required(&mut self, key: &'static str) -> Read<Cursor<'a>> {
-        match self.optional(key) {
-            Some(cursor) => Ok(cursor),
-            None => self
-                .cursor
-                .fail_at_key(format_args!("the key `{key}` is missing")),
-        }
-    }
-
-    /// An optional key's value.
-    pub(super) fn maybe<T>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&Cursor<'a>) -> Read<T>,
-    ) -> Read<Option<T>> {
-        self.optional(key).map(|cursor| read(&cursor)).transpose()
-    }
-
-    /// An optional key's value, or its default.
-    pub(super) fn or<T>(
-        &mut self,
-        key: &'static str,
-        default: T,
-        read: impl FnOnce(&Cursor<'a>) -> Read<T>,
-    ) -> Read<T> {
-        self.optional(key)
-            .map_or(Ok(default), |cursor| read(&cursor))
-    }
-
-    /// Keys that a later version will have.
-    pub(super) fn later(&mut self, keys: &[&'static str]) {
-        self.later.extend(keys);
-    }
-
-    /// Notes the keys that nobody asked for. They spoil the file, not this reader.
-    pub(super) fn close(self) {
-        for entry in self.entries {
-            let key = entry.key.as_ref();
-            if self.known.contains(&key) {
-                continue;
-            }
-            let rule = if self.later.contains(&key) {
-                LATER.to_owned()
-            } else {
-                format!("unknown key; {}", hint(key, &self.known))
-            };
-            self.cursor.child(entry).note(entry.at, rule);
-        }
-    }
-}
-
-/// What is said of things that a later version will have.
-pub(super) const LATER: &str = "not supported by this version";
-
 /// All values, once every one of them has been read.
 pub(super) fn all<T>(read: impl Iterator<Item = Read<T>>) -> Read<Vec<T>> {
     let read: Vec<Read<T>> = read.collect();
     read.into_iter().collect()
-}
-
-/// The likeliest word that was meant, or all of them.
-pub(super) fn hint(word: &str, known: &[&str]) -> String {
-    // One slip in three letters, none in a single one; more would only guess.
-    let distance = |known: &&str| strsim::osa_distance(word, known);
-    let near = |known: &&&str| distance(known) <= (known.len() + 1) / 3;
-    if word.len() <= 64
-        && let Some(meant) = known
-            .iter()
-            .filter(near)
-            .min_by_key(|known| distance(known))
-    {
-        return format!("did you mean {meant:?}?");
-    }
-    match known {
-        [] => "there are none".to_owned(),
-        known => format!("known here: {}", known.join(", ")),
-    }
 }
 
 fn name_rule(name: &str, longest: usize) -> Option<String> {

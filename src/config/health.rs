@@ -3,9 +3,10 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::cursor::{Cursor, Read, Section};
+use super::cursor::{Cursor, Read};
 use super::measure::show_duration;
 use super::path::quoted;
+use super::section::Section;
 use crate::upstream::{HealthCheck, HealthProbe, Scheme};
 
 /// The time between rounds: a dead peer is found in about 15 s.
@@ -22,7 +23,7 @@ const COUNT_RANGE: RangeInclusive<u32> = 1..=100;
 
 /// Reads a health check.
 pub(super) fn read(cursor: &Cursor<'_>) -> Read<HealthCheck> {
-    let mut section = cursor.section()?;
+    let mut section = Section::open(cursor)?;
     let probe = probe(&mut section, cursor);
     let every = section.or("every", EVERY, |cursor| cursor.duration(&EVERY_RANGE));
     let timeout = section.maybe("timeout", |cursor| {

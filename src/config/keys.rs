@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::cursor::{Cursor, Read, Section, all, hint};
+use super::cursor::{Cursor, Read, all};
+use super::hint::hint;
 use super::path::quoted;
 use super::secret;
+use super::section::Section;
 use crate::account::{Digest, Key, Keys, RouteScope};
 
 /// The longest name of a key.
@@ -20,7 +22,7 @@ pub(super) fn read(cursor: &Cursor<'_>, routes: &RouteNames<'_>) -> Read<Keys> {
     let mut digests: Vec<(Digest, Arc<str>)> = Vec::new();
     let items = cursor.items()?;
     let read = all(items.iter().map(|cursor| {
-        let mut section = cursor.section()?;
+        let mut section = Section::open(cursor)?;
         section.later(&["budget", "limits"]);
         let name = section.required("name").and_then(|cursor| {
             let name = cursor.name(LONGEST_NAME)?;

@@ -3,9 +3,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::cursor::{Cursor, Read, Section, hint};
+use super::cursor::{Cursor, Read};
+use super::hint::hint;
 use super::measure::show_size;
 use super::path::quoted;
+use super::section::Section;
 use crate::edge::{Limits, LogSettings, LogTarget};
 use crate::units::ByteSize;
 
@@ -29,7 +31,7 @@ const DRAIN_RANGE: RangeInclusive<Duration> = Duration::from_millis(100)..=Durat
 
 /// Reads the bounds on what clients may take.
 pub(super) fn read(cursor: &Cursor<'_>) -> Read<Limits> {
-    let mut section = cursor.section()?;
+    let mut section = Section::open(cursor)?;
     let shipped = Limits::default();
     let head = section.or("head", shipped.head, |cursor| cursor.size(&HEAD));
     let head_time = section.or("head_time", shipped.head_time, |at| at.duration(&HEAD_TIME));
@@ -114,7 +116,7 @@ pub(super) fn shipped_log() -> LogSettings {
 
 /// Reads where log lines go.
 pub(super) fn log(cursor: &Cursor<'_>) -> Read<LogSettings> {
-    let mut section = cursor.section()?;
+    let mut section = Section::open(cursor)?;
     let access = section.or("access", LogTarget::Stdout, target);
     let queue = section.or("queue", QUEUE, |cursor| cursor.number(&COUNT));
     section.close();
@@ -140,7 +142,7 @@ fn target(cursor: &Cursor<'_>) -> Read<LogTarget> {
 
 /// Reads how long streams may go on after TERM.
 pub(super) fn drain(cursor: &Cursor<'_>) -> Read<Duration> {
-    let mut section = cursor.section()?;
+    let mut section = Section::open(cursor)?;
     let deadline = section.or("deadline", DRAIN, |cursor| cursor.duration(&DRAIN_RANGE));
     section.close();
     deadline

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::certificate;
-use super::cursor::{Cursor, Read, Section, all};
+use super::cursor::{Cursor, Read, all};
 use super::path::quoted;
+use super::section::Section;
 use crate::edge::{
     AdminSettings, CertifiedName, ClientAuth, ListenerSettings, ListenerTls, TlsVersions,
 };
@@ -42,7 +43,7 @@ pub(super) fn read<'a>(cursor: &Cursor<'a>, bound: &mut Bound<'a>) -> Read<Vec<L
         return cursor.fail(format_args!("at most {MOST} listeners"));
     }
     all(items.iter().map(|cursor| {
-        let mut section = cursor.section()?;
+        let mut section = Section::open(cursor)?;
         let address = section.required("address").and_then(|cursor| {
             let address = address(&cursor)?;
             free(&cursor, address, bound)?;
@@ -66,7 +67,7 @@ pub(super) fn admin(section: &mut Section<'_>, bound: &Bound<'_>) -> Read<AdminS
             return Ok(AdminSettings { address: None });
         }
         Some(cursor) => {
-            let mut section = cursor.section_or("off or a map")?;
+            let mut section = Section::open_or(&cursor, "off or a map")?;
             let address = section.maybe("address", |cursor| admin_address(cursor, bound));
             section.close();
             address?
@@ -115,7 +116,7 @@ fn collide(one: SocketAddr, other: SocketAddr) -> bool {
 }
 
 fn tls(cursor: &Cursor<'_>) -> Read<ListenerTls> {
-    let mut section = cursor.section()?;
+    let mut section = Section::open(cursor)?;
     let certificates = certificates(&mut section, cursor);
     let versions = section.or("min_version", TlsVersions::default(), |cursor| {
         cursor.choice(&VERSIONS)
@@ -146,7 +147,7 @@ fn several(cursor: &Cursor<'_>) -> Read<Vec<CertifiedName>> {
     let mut owners: BTreeMap<String, String> = BTreeMap::new();
     let items = cursor.some_items()?;
     all(items.iter().enumerate().map(|(index, item)| {
-        let mut section = item.section()?;
+        let mut section = Section::open(item)?;
         let (certificate, key) = (section.required("certificate"), section.required("key"));
         section.close();
         let certificate = certificate?;

@@ -7,6 +7,7 @@ mod disk;
 mod errors;
 pub mod file;
 mod health;
+mod hint;
 mod keys;
 mod limits;
 mod listen;
@@ -21,6 +22,7 @@ mod root;
 mod routes;
 mod schema;
 mod secret;
+mod section;
 mod url;
 
 #[cfg(test)]

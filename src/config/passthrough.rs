@@ -3,6 +3,7 @@
 use super::cursor::{Cursor, Read, all};
 use super::path::quoted;
 use super::routes::{Providers, known_provider};
+use super::section::Section;
 use crate::edge::Passthrough;
 
 /// The endpoints that are segue's own, in this version or a later one. Passed through, they would
@@ -18,7 +19,7 @@ const OWN: [&str; 6] = [
 
 /// Reads the section.
 pub(super) fn read(cursor: &Cursor<'_>, providers: &Providers<'_>) -> Read<Passthrough> {
-    let mut section = cursor.section()?;
+    let mut section = Section::open(cursor)?;
     let provider = section.required("provider").and_then(|cursor| {
         let name = cursor.text()?;
         known_provider(&cursor, name, providers)?;

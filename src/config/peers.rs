@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::address;
 use super::cursor::{Cursor, Read, all};
 use super::path::quoted;
+use super::section::Section;
 use super::url::{Endpoint, Host};
 use crate::upstream::Peers;
 
@@ -69,7 +70,7 @@ fn peer(cursor: &Cursor<'_>) -> Read<SocketAddr> {
 
 /// `dns.every`.
 pub(super) fn every(cursor: &Cursor<'_>) -> Read<Duration> {
-    let mut section = cursor.section()?;
+    let mut section = Section::open(cursor)?;
     let every = section.or("every", DNS_EVERY, |cursor| cursor.duration(&EVERY_RANGE));
     section.close();
     every

@@ -6,9 +6,11 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::cursor::{Cursor, LATER, Read, Section, hint};
+use super::cursor::{Cursor, Read};
+use super::hint::hint;
 use super::measure::show_duration;
 use super::path::quoted;
+use super::section::{LATER, Section};
 use crate::route::{Policy, Timeouts};
 
 const LEAST: Duration = Duration::from_millis(10);
@@ -66,7 +68,7 @@ impl<'a> Layer<'a> {
 
     /// Reads a `timeouts` map.
     pub(super) fn timeouts(cursor: &Cursor<'a>) -> Read<Self> {
-        let mut section = cursor.section()?;
+        let mut section = Section::open(cursor)?;
         section.later(&["min_rate"]);
         let connect = bound(&mut section, "connect", &CONNECT_RANGE);
         let first_token = bound(&mut section, "first_token", &SILENCE_RANGE);

@@ -5,10 +5,11 @@ use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use super::certificate;
-use super::cursor::{Cursor, LATER, Read, Reported, Section, all};
+use super::cursor::{Cursor, Read, Reported, all};
 use super::health;
 use super::peers::{self, Reach};
 use super::secret;
+use super::section::{LATER, Section};
 use super::url::{self, Endpoint};
 use crate::edge::ProviderSettings;
 use crate::exchange::Dialect;
@@ -51,7 +52,7 @@ fn check_name(name: &str, cursor: &Cursor<'_>) -> Read<()> {
 }
 
 fn provider(name: &str, cursor: &Cursor<'_>) -> Read<ProviderSettings> {
-    let mut section = cursor.section()?;
+    let mut section = Section::open(cursor)?;
     section.later(&["limits"]);
     let dialect = section.required("dialect").and_then(|cursor| {
         let Some(dialect) = cursor.choice(&DIALECTS)? else {
@@ -140,7 +141,7 @@ struct Tls {
 }
 
 fn tls(cursor: &Cursor<'_>) -> Read<Tls> {
-    let mut section = cursor.section()?;
+    let mut section = Section::open(cursor)?;
     let ca = section.maybe("ca", certificate::authorities);
     let http2 = section.or("http2", false, Cursor::boolean);
     section.close();

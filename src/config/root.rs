@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::cursor::{Cursor, Literals, Read, Section, all};
+use super::cursor::{Cursor, Literals, Read, all};
 use super::keys;
 use super::limits;
 use super::listen::{self, Bound};
@@ -10,12 +10,13 @@ use super::passthrough;
 use super::policy::Layer;
 use super::providers;
 use super::routes::{self, Providers};
+use super::section::Section;
 use crate::account::Keys;
 use crate::edge::{Limits, ProviderSettings, Settings};
 
 /// Reads the whole file.
 pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
-    let mut section = cursor.section()?;
+    let mut section = Section::open(cursor)?;
     // First, since it decides how every secret is read.
     if section.or("allow_literal_secrets", false, Cursor::boolean) == Ok(true) {
         cursor.reading.literals.set(Literals::Allowed);
@@ -64,7 +65,7 @@ fn defaults<'a>(section: &mut Section<'a>) -> Read<Layer<'a>> {
     let Some(cursor) = section.optional("defaults") else {
         return Ok(Layer::default());
     };
-    let mut section = cursor.section()?;
+    let mut section = Section::open(&cursor)?;
     let layer = Layer::read(&mut section);
     section.close();
     let layer = layer?;

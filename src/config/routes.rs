@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::cursor::{Cursor, LATER, Read, Reported, all, hint};
+use super::cursor::{Cursor, Read, Reported, all};
+use super::hint::hint;
 use super::path::quoted;
 use super::policy::Layer;
+use super::section::{LATER, Section};
 use crate::exchange::Dialect;
 use crate::route::{Route, Routes, Target};
 
@@ -41,7 +43,7 @@ fn route<'a>(
     let (target, own) = if cursor.is_text() {
         (target_name(cursor, providers), Ok(Layer::default()))
     } else {
-        let mut section = cursor.section_or("provider/model or a map")?;
+        let mut section = Section::open_or(cursor, "provider/model or a map")?;
         let tiers = section
             .required("tiers")
             .and_then(|cursor| tiers(&cursor, providers));
@@ -80,7 +82,7 @@ fn tier<'a>(cursor: &Cursor<'a>, providers: &Providers<'_>) -> Read<Vec<(Target,
     let targets = if cursor.is_list() {
         cursor.clone()
     } else {
-        let mut section = cursor.section_or("a list of targets or a map")?;
+        let mut section = Section::open_or(cursor, "a list of targets or a map")?;
         section.later(&["balance"]);
         let targets = section.required("targets");
         section.close();
@@ -97,7 +99,7 @@ fn target<'a>(cursor: &Cursor<'a>, providers: &Providers<'_>) -> Read<(Target, L
     if cursor.is_text() {
         return Ok((target_name(cursor, providers)?, Layer::default()));
     }
-    let mut section = cursor.section_or("provider/model or a map")?;
+    let mut section = Section::open_or(cursor, "provider/model or a map")?;
     section.later(&["weight", "price", "capabilities", "profile"]);
     let target = section
         .required("target")

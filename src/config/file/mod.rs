@@ -3,10 +3,19 @@
 //! Loose on purpose. What a file must keep to beyond its shape is checked by the readers, which
 //! tell every mistake with its place; serde would stop at the first. Tests hold the two together.
 
+mod route;
+mod value;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+pub use self::route::{
+    DefaultsFile, FullRouteFile, FullTargetFile, FullTierFile, HoldFile, OnBreakFile, RouteFile,
+    TargetFile, TierFile, TimeoutsFile,
+};
+pub use self::value::{AddressFile, DigestFile, DurationFile, SecretFile, SizeFile, TargetName};
 
 /// The config file of segue.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -38,42 +47,6 @@ pub struct ConfigFile {
     /// Whether secrets may stand in this file itself. Default: false.
     pub allow_literal_secrets: Option<bool>,
 }
-
-/// A duration: a whole number and `ms`, `s`, `m` or `h`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(extend("pattern" = "^[0-9]+(ms|s|m|h)$"))]
-pub struct DurationFile(pub String);
-
-/// A size: a whole number and `B`, `KiB`, `MiB` or `GiB`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(extend("pattern" = "^[0-9]+(B|KiB|MiB|GiB)$"))]
-pub struct SizeFile(pub String);
-
-/// A secret: `env:NAME` or `file:PATH`; the value itself only with `allow_literal_secrets`.
-#[derive(Deserialize, JsonSchema)]
-#[schemars(extend("pattern" = "^[!-~]+$"))]
-pub struct SecretFile(pub String);
-
-impl std::fmt::Debug for SecretFile {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str("***")
-    }
-}
-
-/// The digest of a client key.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(extend("pattern" = "^sha256:[0-9a-fA-F]{64}$"))]
-pub struct DigestFile(pub String);
-
-/// An IP address with a port.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(extend("pattern" = "^.+:[0-9]+$"))]
-pub struct AddressFile(pub String);
-
-/// A model at a provider: `provider/model`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[schemars(extend("pattern" = "^[!-.0-~]+/[!-~]+$"))]
-pub struct TargetName(pub String);
 
 /// A listener.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -274,118 +247,6 @@ pub struct ProviderTlsFile {
 pub struct DnsFile {
     /// The time between two questions. Default: 30s.
     pub every: Option<DurationFile>,
-}
-
-/// A route: its one target, or a map.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum RouteFile {
-    /// One target, all defaults.
-    Target(TargetName),
-    /// Target and policy.
-    Full(Box<FullRouteFile>),
-}
-
-/// A route with its policy.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FullRouteFile {
-    /// The targets; in this version one tier of one target.
-    #[schemars(length(min = 1, max = 1))]
-    pub tiers: Vec<TierFile>,
-    /// How much of an answer's head is held back. Default: `none`.
-    pub hold: Option<HoldFile>,
-    /// What happens when an answer breaks off. Default: `error`.
-    pub on_break: Option<OnBreakFile>,
-    /// From the request's last byte to the answer's last. Default: 10m.
-    pub deadline: Option<DurationFile>,
-    /// The bounds of one attempt.
-    pub timeouts: Option<TimeoutsFile>,
-}
-
-/// What routes inherit.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DefaultsFile {
-    /// How much of an answer's head is held back. Default: `none`.
-    pub hold: Option<HoldFile>,
-    /// What happens when an answer breaks off. Default: `error`.
-    pub on_break: Option<OnBreakFile>,
-    /// From the request's last byte to the answer's last. Default: 10m.
-    pub deadline: Option<DurationFile>,
-    /// The bounds of one attempt.
-    pub timeouts: Option<TimeoutsFile>,
-}
-
-/// How much of an answer's head is held back.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HoldFile {
-    /// Nothing.
-    None,
-}
-
-/// What happens when an answer breaks off.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnBreakFile {
-    /// It ends with a well-formed error.
-    Error,
-}
-
-/// A tier: its targets, or a map.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum TierFile {
-    /// The targets.
-    Targets(#[schemars(length(min = 1, max = 1))] Vec<TargetFile>),
-    /// The same as a map.
-    Full(FullTierFile),
-}
-
-/// A tier as a map.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FullTierFile {
-    /// The targets.
-    #[schemars(length(min = 1, max = 1))]
-    pub targets: Vec<TargetFile>,
-}
-
-/// A target: its name, or a map.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum TargetFile {
-    /// `provider/model`.
-    Name(TargetName),
-    /// With its own bounds.
-    Full(FullTargetFile),
-}
-
-/// A target with its own bounds.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FullTargetFile {
-    /// `provider/model`.
-    pub target: TargetName,
-    /// The bounds of one attempt, before those of the route.
-    pub timeouts: Option<TimeoutsFile>,
-}
-
-/// The bounds of one attempt.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct TimeoutsFile {
-    /// Address, TCP and TLS together. Default: 5s.
-    pub connect: Option<DurationFile>,
-    /// From the request's last byte to the first token. Default: 1m.
-    pub first_token: Option<DurationFile>,
-    /// The longest silence after the first token. Default: 30s.
-    pub stall: Option<DurationFile>,
-    /// The whole attempt. Default: 10m.
-    pub total: Option<DurationFile>,
-    /// The longest time in which the provider takes no byte of the request. Default: 30s.
-    pub write: Option<DurationFile>,
 }
 
 /// Where uninterpreted paths go.
