@@ -78,6 +78,11 @@ impl Keys {
         self.0.push((digest, Arc::new(key)));
     }
 
+    /// All keys, in the order of the file; one with several secrets comes once for each.
+    pub fn iter(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter().map(|(_, key)| key.as_ref())
+    }
+
     /// The key whose digest matches. Every digest is compared, in constant time, so neither a
     /// hit's place nor a miss can be told from the clock.
     pub fn find(&self, presented: &[u8]) -> Option<&Arc<Key>> {

@@ -1,1 +1,93 @@
-//! config
+//! `segue.yaml` -> checked settings. Strict, and complete: every mistake is told, with its place.
+
+mod address;
+mod certificate;
+mod cursor;
+mod disk;
+mod errors;
+pub mod file;
+mod health;
+mod hint;
+mod keys;
+mod limits;
+mod listen;
+mod measure;
+mod node;
+mod passthrough;
+mod path;
+mod peers;
+mod policy;
+mod providers;
+mod root;
+mod routes;
+mod schema;
+mod secret;
+mod section;
+mod url;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::{Cell, RefCell};
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use self::cursor::{Cursor, Literals, Reading};
+use crate::edge::Settings;
+
+pub use self::errors::{Errors, Mistake, Position};
+pub use self::limits::{DRAIN, QUEUE};
+pub use self::listen::ADMIN;
+pub use self::measure::{show_duration, show_size};
+pub use self::peers::DNS_EVERY;
+pub use self::schema::schema;
+
+/// The largest config file.
+const MAX_FILE: u64 = 1 << 20;
+
+/// Reads the config file at `path`, once, and the secrets and certificates that it names.
+pub fn load(path: &Path) -> Result<Settings, Errors> {
+    let contents = disk::read(path, MAX_FILE)
+        .map_err(|error| Errors::whole(path, format!("the file {error}")))?;
+    let Ok(text) = std::str::from_utf8(&contents.bytes) else {
+        return Err(Errors::whole(path, "the file is not UTF-8"));
+    };
+    parse(text, path, &|name| std::env::var(name).ok())
+}
+
+/// Reads the text of a config file. `path` is for messages; relative paths in the file start at
+/// its folder. `environment` looks up a variable.
+pub fn parse(
+    text: &str,
+    path: &Path,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, Errors> {
+    if text.len() as u64 > MAX_FILE {
+        return Err(Errors::whole(path, "the file is larger than 1024 KiB"));
+    }
+    let mut mistakes = Vec::new();
+    let tree = match node::read(text, &mut mistakes) {
+        Ok(tree) => tree,
+        Err(mistake) => {
+            mistakes.push(mistake);
+            return Err(Errors::new(path, mistakes));
+        }
+    };
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let reading = Reading {
+        environment,
+        folder: path.parent().unwrap_or(Path::new("")),
+        now: i64::try_from(now).unwrap_or(i64::MAX),
+        literals: Cell::new(Literals::Refused),
+        mistakes: RefCell::new(mistakes),
+    };
+    let read = root::read(&Cursor::root(&reading, &tree));
+    let mistakes = reading.mistakes.into_inner();
+    match read {
+        Ok(settings) if mistakes.is_empty() => Ok(settings),
+        _ => Err(Errors::new(path, mistakes)),
+    }
+}

@@ -1,0 +1,353 @@
+//! `segue check`: says whether a config is good, and what it comes to with all its defaults.
+//!
+//! Keys are shown by name only; no credential is ever printed.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use crate::account::RouteScope;
+use crate::config::{self, show_duration, show_size};
+use crate::edge::{
+    ClientAuth, Limits, ListenerSettings, ListenerTls, LogSettings, LogTarget, ProviderSettings,
+    Settings, TlsVersions,
+};
+use crate::route::{Policy, Route};
+use crate::upstream::{Balance, BaseUrl, HealthCheck, HealthProbe, Peers, Scheme};
+
+/// Checks the file at `path`: its settings go to stdout, its mistakes to stderr.
+pub fn run(path: &Path) -> ExitCode {
+    let settings = match config::load(path) {
+        Ok(settings) => settings,
+        Err(errors) => {
+            // Nobody is left to tell when stderr is closed; the exit code says it all the same.
+            let _ = writeln!(io::stderr().lock(), "{errors}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match print(&settings, &mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Writes the settings for a person to read, shipped values marked as such.
+pub fn print(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
+    for listener in &settings.listeners {
+        print_listener(listener, out)?;
+    }
+    match settings.admin.address {
+        Some(address) => writeln!(out, "admin {}", marked(&address, &config::ADMIN))?,
+        None => writeln!(out, "admin off")?,
+    }
+    print_keys(settings, out)?;
+    for provider in &settings.providers {
+        print_provider(provider, out)?;
+    }
+    for route in settings.routes.iter() {
+        print_route(route, out)?;
+    }
+    if let Some(passthrough) = &settings.passthrough {
+        let paths = passthrough.paths.join(", ");
+        writeln!(out, "passthrough to {}: {paths}", passthrough.provider)?;
+    }
+    print_limits(&settings.limits, out)?;
+    print_log(&settings.log, out)?;
+    writeln!(
+        out,
+        "drain\n  deadline {}",
+        time(settings.drain, config::DRAIN)
+    )
+}
+
+fn print_listener(listener: &ListenerSettings, out: &mut impl Write) -> io::Result<()> {
+    match &listener.tls {
+        None => writeln!(out, "listen {}: plain HTTP", listener.address),
+        Some(tls) => {
+            writeln!(out, "listen {}: TLS", listener.address)?;
+            print_listener_tls(tls, out)
+        }
+    }
+}
+
+fn print_listener_tls(tls: &ListenerTls, out: &mut impl Write) -> io::Result<()> {
+    let versions = match tls.versions {
+        TlsVersions::From12 => "1.2 and 1.3 (default)",
+        TlsVersions::Only13 => "1.3",
+    };
+    let http2 = if tls.http2 {
+        "h2 and http/1.1 (default)"
+    } else {
+        "http/1.1"
+    };
+    let clients = match tls.client_auth {
+        ClientAuth::Off => "off (default)",
+        ClientAuth::Optional(_) => "optional",
+        ClientAuth::Required(_) => "required",
+    };
+    writeln!(
+        out,
+        "  versions {versions}\n  protocols {http2}\n  client certificates {clients}"
+    )?;
+    for certificate in &tls.certificates {
+        let names = match certificate.names.as_slice() {
+            [] => "no host".to_owned(),
+            names => names.join(", "),
+        };
+        let end = u64::try_from(certificate.not_after).unwrap_or(0);
+        let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(end));
+        let end = end.map_or_else(|| "never".to_owned(), httpdate::fmt_http_date);
+        let path = certificate.path.display();
+        writeln!(out, "  certificate {path} for {names}, until {end}")?;
+    }
+    Ok(())
+}
+
+fn print_keys(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
+    if settings.keys.is_empty() {
+        return writeln!(out, "keys none: open to everybody on this machine");
+    }
+    let mut last = None;
+    for key in settings.keys.iter() {
+        // A key with several secrets is there once for each of them.
+        if last.replace(&key.name) == Some(&key.name) {
+            continue;
+        }
+        match &key.routes {
+            RouteScope::All => writeln!(out, "key {}: all routes (default)", key.name)?,
+            RouteScope::Only(names) => {
+                let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+                writeln!(out, "key {}: {}", key.name, names.join(", "))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print_provider(provider: &ProviderSettings, out: &mut impl Write) -> io::Result<()> {
+    let ProviderSettings { spec, dialect } = provider;
+    writeln!(
+        out,
+        "provider {}: {}, {}",
+        spec.name,
+        dialect.name(),
+        url(&spec.base)
+    )?;
+    match &spec.credential {
+        Some(credential) => writeln!(out, "  credential in {}", credential.header)?,
+        None => writeln!(out, "  credential none (default)")?,
+    }
+    match &spec.pool.peers {
+        Peers::Static(peers) => {
+            let peers: Vec<String> = peers.iter().map(ToString::to_string).collect();
+            writeln!(out, "  peers {}", peers.join(", "))?;
+        }
+        Peers::Dns { host, port, every } => {
+            let every = time(*every, config::DNS_EVERY);
+            writeln!(out, "  peers of {host}:{port} by DNS, every {every}")?;
+        }
+    }
+    let balance = match spec.pool.balance {
+        Balance::RoundRobin => "round_robin (default)",
+        Balance::LeastBusy => "least_busy",
+        Balance::Consistent => "consistent",
+    };
+    let private = if spec.pool.private_peers {
+        "allowed"
+    } else {
+        "refused (default)"
+    };
+    writeln!(out, "  balance {balance}\n  private addresses {private}")?;
+    match &spec.pool.health {
+        None => writeln!(out, "  health none (default)")?,
+        Some(check) => print_health(check, out)?,
+    }
+    match &spec.pool.tls {
+        None => writeln!(out, "  tls none"),
+        Some(tls) => {
+            let ca = tls
+                .ca
+                .as_ref()
+                .map_or("public authorities (default)", |_| "its own CA");
+            let http2 = if tls.http2 {
+                "h2 and http/1.1"
+            } else {
+                "http/1.1 (default)"
+            };
+            writeln!(out, "  tls for {} by {ca}, {http2}", tls.name)
+        }
+    }
+}
+
+fn print_health(check: &HealthCheck, out: &mut impl Write) -> io::Result<()> {
+    let probe = match &check.probe {
+        HealthProbe::Tcp => "tcp".to_owned(),
+        HealthProbe::Tls => "tls".to_owned(),
+        HealthProbe::Http(path) => format!("GET {path}"),
+    };
+    let (every, timeout) = (show_duration(check.every), show_duration(check.timeout));
+    let (failures, successes) = (check.failures, check.successes);
+    writeln!(
+        out,
+        "  health {probe} every {every} within {timeout}; \
+         down after {failures}, up after {successes}"
+    )
+}
+
+fn url(base: &BaseUrl) -> String {
+    let scheme = match base.scheme {
+        Scheme::Http => "http",
+        Scheme::Https => "https",
+    };
+    let BaseUrl {
+        host, port, prefix, ..
+    } = base;
+    if host.contains(':') {
+        return format!("{scheme}://[{host}]:{port}{prefix}");
+    }
+    format!("{scheme}://{host}:{port}{prefix}")
+}
+
+fn print_route(route: &Route, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "route {}", route.name)?;
+    for target in route.targets() {
+        writeln!(out, "  target {}", target.name)?;
+    }
+    let shipped = Policy::default();
+    let Policy { deadline, timeouts } = &route.policy;
+    writeln!(out, "  hold none (default)\n  on_break error (default)")?;
+    let bounds = [
+        ("deadline", *deadline, shipped.deadline),
+        ("connect", timeouts.connect, shipped.timeouts.connect),
+        (
+            "first_token",
+            timeouts.first_token,
+            shipped.timeouts.first_token,
+        ),
+        ("stall", timeouts.stall, shipped.timeouts.stall),
+        ("total", timeouts.total, shipped.timeouts.total),
+        ("write", timeouts.write, shipped.timeouts.write),
+    ];
+    for (name, value, shipped) in bounds {
+        writeln!(out, "  {name} {}", time(value, shipped))?;
+    }
+    Ok(())
+}
+
+fn print_limits(limits: &Limits, out: &mut impl Write) -> io::Result<()> {
+    let shipped = Limits::default();
+    writeln!(out, "limits")?;
+    for (name, value, shipped) in [
+        ("head", limits.head, shipped.head),
+        ("body", limits.body, shipped.body),
+        ("buffered", limits.buffered, shipped.buffered),
+        ("answer", limits.answer, shipped.answer),
+        ("event", limits.event, shipped.event),
+    ] {
+        writeln!(
+            out,
+            "  {name} {}",
+            marked(&show_size(value), &show_size(shipped))
+        )?;
+    }
+    for (name, value, shipped) in [
+        ("head_time", limits.head_time, shipped.head_time),
+        ("body_time", limits.body_time, shipped.body_time),
+        ("idle", limits.idle, shipped.idle),
+        ("client_write", limits.client_write, shipped.client_write),
+    ] {
+        writeln!(out, "  {name} {}", time(value, shipped))?;
+    }
+    for (name, value, shipped) in [
+        (
+            "requests_per_connection",
+            limits.requests_per_connection,
+            shipped.requests_per_connection,
+        ),
+        ("connections", limits.connections, shipped.connections),
+        (
+            "connections_per_address",
+            limits.connections_per_address,
+            shipped.connections_per_address,
+        ),
+        ("exchanges", limits.exchanges, shipped.exchanges),
+        ("h2_streams", limits.h2_streams, shipped.h2_streams),
+    ] {
+        writeln!(out, "  {name} {}", marked(&value, &shipped))?;
+    }
+    Ok(())
+}
+
+fn print_log(log: &LogSettings, out: &mut impl Write) -> io::Result<()> {
+    let access = match &log.access {
+        LogTarget::Stdout => "stdout (default)".to_owned(),
+        LogTarget::Off => "off".to_owned(),
+        LogTarget::File(path) => path.display().to_string(),
+    };
+    writeln!(
+        out,
+        "log\n  access {access}\n  queue {}",
+        marked(&log.queue, &(config::QUEUE as usize))
+    )
+}
+
+fn time(value: Duration, shipped: Duration) -> String {
+    marked(&show_duration(value), &show_duration(shipped))
+}
+
+fn marked<T: Display + PartialEq>(value: &T, shipped: &T) -> String {
+    if value == shipped {
+        format!("{value} (default)")
+    } else {
+        value.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "
+listen: [{address: 127.0.0.1:8080}]
+keys:
+  - {name: app, secrets: [sk-canary-1, sk-canary-2]}
+  - {name: batch, secret: env:BATCH, routes: [support]}
+providers:
+  openai: {dialect: openai, base_url: https://api.openai.com/v1, credential: sk-canary-4}
+  local:
+    dialect: openai
+    base_url: http://[::1]:8000
+    private_peers: true
+    balance: least_busy
+    health: {http: /health, every: 3s}
+routes:
+  draft: local/qwen
+  support: {tiers: [[openai/gpt-5.5]], deadline: 45s, timeouts: {stall: 10s}}
+passthrough: {provider: openai, paths: [/v1/files]}
+limits: {body: 1MiB}
+allow_literal_secrets: true
+";
+
+    fn printed(text: &str) -> String {
+        let environment = |_: &str| Some("sk-canary-3".to_owned());
+        let settings = config::parse(text, Path::new("segue.yaml"), &environment).unwrap();
+        let mut out = Vec::new();
+        print(&settings, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_person_can_read_what_a_config_comes_to() {
+        insta::assert_snapshot!(printed(FILE));
+    }
+
+    #[test]
+    fn no_secret_is_printed_whatever_its_source() {
+        let environment = |_: &str| Some("sk-canary-3".to_owned());
+        let settings = config::parse(FILE, Path::new("segue.yaml"), &environment).unwrap();
+        let all = printed(FILE) + &format!("{settings:?}");
+        assert!(!all.contains("canary"), "{all}");
+    }
+}

@@ -1,0 +1,40 @@
+//! The file's words for single values.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A duration: a whole number and `ms`, `s`, `m` or `h`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = "^[0-9]+(ms|s|m|h)$"))]
+pub struct DurationFile(pub String);
+
+/// A size: a whole number and `B`, `KiB`, `MiB` or `GiB`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = "^[0-9]+(B|KiB|MiB|GiB)$"))]
+pub struct SizeFile(pub String);
+
+/// A secret: `env:NAME` or `file:PATH`; the value itself only with `allow_literal_secrets`.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = "^[!-~]+$"))]
+pub struct SecretFile(pub String);
+
+impl std::fmt::Debug for SecretFile {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("***")
+    }
+}
+
+/// The digest of a client key.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = "^sha256:[0-9a-fA-F]{64}$"))]
+pub struct DigestFile(pub String);
+
+/// An IP address with a port.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = "^.+:[0-9]+$"))]
+pub struct AddressFile(pub String);
+
+/// A model at a provider: `provider/model`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = "^[!-.0-~]+/[!-~]+$"))]
+pub struct TargetName(pub String);

@@ -1,0 +1,111 @@
+//! The top of the file: all sections, and the rules between them.
+
+use std::collections::BTreeSet;
+
+use super::cursor::{Cursor, Literals, Read, all};
+use super::keys;
+use super::limits;
+use super::listen::{self, Bound};
+use super::passthrough;
+use super::policy::Layer;
+use super::providers;
+use super::routes::{self, Providers};
+use super::section::Section;
+use crate::account::Keys;
+use crate::edge::{Limits, ProviderSettings, Settings};
+
+/// Reads the whole file.
+pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
+    let mut section = Section::open(cursor)?;
+    // First, since it decides how every secret is read.
+    if section.or("allow_literal_secrets", false, Cursor::boolean) == Ok(true) {
+        cursor.reading.literals.set(Literals::Allowed);
+    }
+    let listen_at = section.required("listen");
+    let mut bound = Vec::new();
+    let listeners = listen_at.and_then(|cursor| listen::read(&cursor, &mut bound));
+    let admin = listen::admin(&mut section, &bound);
+
+    let providers_at = section.required("providers");
+    let providers = providers_at
+        .clone()
+        .and_then(|cursor| providers::read(&cursor));
+    let known = known(
+        providers_at.as_ref().ok(),
+        providers.as_deref().unwrap_or_default(),
+    );
+    let defaults = defaults(&mut section);
+    let routes_at = section.required("routes");
+    let routes = routes_at
+        .clone()
+        .and_then(|cursor| routes::read(&cursor, &defaults, &known));
+    let passthrough = section.maybe("passthrough", |at| passthrough::read(at, &known));
+
+    let names = names(routes_at.as_ref().ok());
+    let keys = keys(&mut section, &names, &bound);
+    let limits = section.or("limits", Limits::default(), limits::read);
+    let log = section.or("log", limits::shipped_log(), limits::log);
+    let drain = section.or("drain", limits::DRAIN, limits::drain);
+    section.close();
+    Ok(Settings {
+        admin: admin?,
+        keys: keys?,
+        providers: providers?,
+        routes: routes?,
+        passthrough: passthrough?,
+        limits: limits?,
+        log: log?,
+        drain: drain?,
+        listeners: listeners?,
+    })
+}
+
+/// What `defaults` says must make sense by itself before routes build on it.
+fn defaults<'a>(section: &mut Section<'a>) -> Read<Layer<'a>> {
+    let Some(cursor) = section.optional("defaults") else {
+        return Ok(Layer::default());
+    };
+    let mut section = Section::open(&cursor)?;
+    let layer = Layer::read(&mut section);
+    section.close();
+    let layer = layer?;
+    layer.resolve(&Layer::default())?;
+    Ok(layer)
+}
+
+/// The providers by the names in the file, so that one with mistakes is not unknown as well.
+fn known<'a>(cursor: Option<&Cursor<'a>>, read: &[ProviderSettings]) -> Providers<'a> {
+    let names = names(cursor);
+    let dialect = |name: &str| {
+        let found = read
+            .iter()
+            .find(|provider| provider.spec.name.as_ref() == name);
+        found.map(|provider| provider.dialect)
+    };
+    names
+        .into_iter()
+        .map(|name| (name, dialect(name)))
+        .collect()
+}
+
+fn names<'a>(cursor: Option<&Cursor<'a>>) -> BTreeSet<&'a str> {
+    cursor
+        .map(Cursor::key_names)
+        .unwrap_or_default()
+        .into_iter()
+        .collect()
+}
+
+/// Without keys anybody may call, and anybody must then be this machine.
+fn keys(section: &mut Section<'_>, routes: &BTreeSet<&str>, bound: &Bound<'_>) -> Read<Keys> {
+    let keys = section.or("keys", Keys::default(), |cursor| keys::read(cursor, routes))?;
+    let open = bound
+        .iter()
+        .filter(|(address, _)| keys.is_empty() && !address.ip().is_loopback());
+    let closed = all(open.map(|(address, cursor)| {
+        cursor.fail::<()>(format_args!(
+            "anybody could call: {address} is not a loopback address and there are no `keys`"
+        ))
+    }));
+    closed.and(Ok(keys))
+}
