@@ -116,6 +116,13 @@ for (const door of DOORS) {
         response_format: zodResponseFormat(City, 'city'),
       });
       assert.deepEqual(answer.choices[0].message.parsed, { city: 'Bern' });
+      const stream = client.chat.completions.stream({
+        model: 'document_stream',
+        messages: HELLO,
+        response_format: zodResponseFormat(City, 'city'),
+      });
+      const final = await stream.finalChatCompletion();
+      assert.deepEqual(final.choices[0].message.parsed, { city: 'Bern' });
     });
 
     test('many streams at once never mix', async () => {

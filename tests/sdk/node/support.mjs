@@ -64,9 +64,9 @@ export async function journalEntry(mark, done) {
   let entries = [];
   while (performance.now() < until) {
     const journal = await (await fetch(`${environment('SIM_URL')}/_sim/journal`)).json();
-    entries = journal.filter((entry) => JSON.stringify(entry).includes(mark));
+    entries = journal.filter((entry) => entry.body.includes(mark));
     if (entries.length === 1 && done(entries[0])) return entries[0];
-    await pause(20);
+    await pause(50);
   }
   throw new Error(`the journal never said it of ${mark}: ${JSON.stringify(entries)}`);
 }

@@ -46,6 +46,7 @@ for (const door of DOORS) {
     assert.match(response.headers.get('content-type'), /^application\/json/);
     assert.ok(response.headers.get('x-request-id'));
     assert.equal(response.headers.get('x-segue-route'), 'text');
+    assert.equal(response.headers.get('x-segue-target'), 'sim/text');
     assert.equal(response.headers.get('x-segue-attempts'), '1');
   });
 
@@ -68,7 +69,7 @@ for (const door of DOORS) {
         }
       }
       assert.ok(seen >= 5);
-      await journalEntry(mark, (entry) => entry.outcome === 'client_closed');
+      await journalEntry(mark, (entry) => entry.end === 'client_closed');
     });
   }
 }

@@ -83,8 +83,8 @@ def journal_entry(mark, done):
     """The simulator's own account of the marked request, once `done` holds of it."""
     until = time.monotonic() + DEADLINE
     while time.monotonic() < until:
-        entries = [entry for entry in journal() if mark in json.dumps(entry)]
+        entries = [entry for entry in journal() if mark in entry["body"]]
         if len(entries) == 1 and done(entries[0]):
             return entries[0]
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise AssertionError(f"the journal never said it of {mark}: {entries}")

@@ -137,6 +137,10 @@ def test_the_sdks_own_accumulator_sees_one_coherent_answer(client, mark):
 def test_a_document_is_parsed_by_its_schema(client):
     answer = client.chat.completions.parse(model="document", messages=HELLO, response_format=City)
     assert answer.choices[0].message.parsed == City(city="Bern")
+    with client.chat.completions.stream(
+        model="document_stream", messages=HELLO, response_format=City
+    ) as stream:
+        assert stream.get_final_completion().choices[0].message.parsed == City(city="Bern")
 
 
 def test_many_streams_at_once_never_mix(door):
