@@ -17,6 +17,13 @@ pub fn parse(dialect: Dialect, body: Bytes) -> Result<Request, Fault> {
     }
 }
 
+/// Where a provider of this format takes requests, below the path of its base URL.
+pub fn path(provider: Dialect) -> &'static str {
+    match provider {
+        Dialect::OpenAi => openai::PATH,
+    }
+}
+
 /// The body that asks a provider of this format for the model. It comes in pieces to be sent one
 /// after the other; a long prompt is a slice of the request's body.
 pub fn build(provider: Dialect, request: &Request, model: &str) -> Segments {

@@ -5,4 +5,6 @@ mod dispatch;
 pub mod openai;
 
 pub use carry::{Carry, Malformed, Segments, Sink};
-pub use dispatch::{Stream, build, end, failure, fault, fault_event, model, models, parse, whole};
+pub use dispatch::{
+    Stream, build, end, failure, fault, fault_event, model, models, parse, path, whole,
+};

@@ -3,22 +3,34 @@
 mod admin;
 mod caps;
 mod connection;
+mod exchange;
+mod fault;
+mod front;
+mod generation;
 mod guard;
 mod head;
+mod inbound;
 mod listen;
 mod notify;
+mod outbound;
+mod passthrough;
+mod proxy;
+mod server;
 mod settings;
 mod signals;
 #[cfg(test)]
 mod socket_tests;
+mod status;
 mod tls;
 
 pub use admin::{Admin, Readiness, StatusSource};
 pub use caps::{ConnectionCounts, Connections};
+pub use generation::{Generation, Load};
 pub use guard::{Guard, RefusalRenderer};
 pub use head::{Framing, Head, HeadLimits, HeadScan, Refusal, Rule, check};
 pub use listen::Listener;
 pub use notify::Notifier;
+pub use server::Running;
 pub use settings::{
     AdminSettings, CertifiedName, ClientAuth, Limits, ListenerSettings, ListenerTls, LogSettings,
     LogTarget, Passthrough, ProviderSettings, Settings, TlsVersions,

@@ -74,3 +74,25 @@ pub enum FaultKind {
     /// We are at fault.
     Internal,
 }
+
+impl FaultKind {
+    /// The name in log and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BadRequest => "bad_request",
+            Self::Unauthorized => "unauthorized",
+            Self::NotFound => "not_found",
+            Self::UnknownModel => "unknown_model",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::BodyTooLarge => "body_too_large",
+            Self::HeadTooLarge => "head_too_large",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::RateLimited => "rate_limited",
+            Self::Overloaded => "overloaded",
+            Self::ProviderFailed => "provider_failed",
+            Self::ProviderTimeout => "provider_timeout",
+            Self::Internal => "internal",
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! One exchange on its way, and what all of them share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Instant, SystemTime};
+
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::protocols::l4::socket::SocketAddr;
+use pingora_error::{Error, ErrorType};
+use tokio::sync::watch;
+
+use crate::edge::generation::{Generation, Generations};
+use crate::edge::inbound;
+use crate::relay::Budget;
+use crate::telemetry::{AccessLog, Gauged, Metrics, Protocol, Record};
+use crate::upstream::{PeerLease, Provider};
+
+/// What all exchanges share.
+pub(super) struct Shared {
+    pub(super) generations: Generations,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) log: AccessLog,
+    pub(super) budget: Arc<Budget>,
+    /// Exchanges under way.
+    pub(super) in_flight: AtomicU64,
+    /// Turns true when running exchanges have to end.
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+/// One exchange on its way.
+pub(super) struct Exchange {
+    pub(super) generation: Arc<Generation>,
+    pub(super) record: Record,
+    /// Set when Pingora's native phases serve it.
+    pub(super) passage: Option<Passage>,
+    /// When its head had come.
+    pub(super) begun: Instant,
+    slot: Slot,
+}
+
+/// A request that is handed through.
+pub(super) struct Passage {
+    /// Where it goes.
+    pub(super) provider: Arc<Provider>,
+    /// The peer that was chosen, kept busy while the request runs.
+    pub(super) lease: Option<PeerLease>,
+}
+
+/// Counts an exchange while it lives.
+struct Slot {
+    shared: Arc<Shared>,
+    /// How many were under way before it.
+    before: u64,
+    _gauged: Gauged,
+}
+
+impl Slot {
+    fn take(shared: &Arc<Shared>) -> Self {
+        let before = shared.in_flight.fetch_add(1, Ordering::Relaxed);
+        Self {
+            shared: Arc::clone(shared),
+            before,
+            _gauged: shared.metrics.begin(),
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.shared.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Exchange {
+    /// An exchange of which nothing is known yet, by the generation in force.
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            generation: shared.generations.current(),
+            record: Record::begin(SystemTime::now(), String::new(), Protocol::H1),
+            passage: None,
+            begun: Instant::now(),
+            slot: Slot::take(shared),
+        }
+    }
+
+    /// Whether as many exchanges as the limit allows were under way before this one.
+    pub(super) fn is_over_limit(&self) -> bool {
+        self.slot.before >= u64::from(self.generation.settings.limits.exchanges)
+    }
+
+    /// Notes what the head says before anything is decided.
+    pub(super) fn open(&mut self, session: &mut ServerSession) {
+        self.record.request_id = inbound::request_id(&session.req_header().headers);
+        if session.is_http2() {
+            self.record.protocol = Protocol::H2;
+        }
+        if let Some(SocketAddr::Inet(address)) = session.client_addr() {
+            self.record.client = Some(address.ip());
+        }
+    }
+}
+
+pub(super) fn as_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+/// An error for Pingora's own phases, with nothing in it that a log must not have.
+pub(super) fn internal(context: &'static str) -> Box<Error> {
+    Error::explain(ErrorType::InternalError, context)
+}

@@ -1,0 +1,142 @@
+//! What is swapped at a reload: one snapshot of all checked settings, and the live providers.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::edge::Settings;
+use crate::exchange::Dialect;
+use crate::relay::Providers;
+use crate::upstream::{Provider, Upstreams};
+
+/// Reads and checks the configuration anew. The error is ready for a person to read.
+pub type Load = Box<dyn Fn() -> Result<Settings, String> + Send + Sync>;
+
+/// One configuration in force. An exchange takes one and keeps it to its end.
+pub struct Generation {
+    /// Counts from 1 at the start.
+    pub number: u64,
+    /// What the file said.
+    pub settings: Settings,
+    /// The providers, raised.
+    pub providers: Providers,
+    /// When it came into force.
+    pub since: SystemTime,
+}
+
+impl Generation {
+    fn raise(number: u64, settings: Settings, upstreams: &Arc<Upstreams>) -> Arc<Self> {
+        let specs: Vec<_> = settings
+            .providers
+            .iter()
+            .map(|one| one.spec.clone())
+            .collect();
+        let providers = upstreams
+            .raise(&specs)
+            .into_iter()
+            .map(|provider| (Arc::clone(provider.name()), provider))
+            .collect();
+        Arc::new(Self {
+            number,
+            settings,
+            providers,
+            since: SystemTime::now(),
+        })
+    }
+
+    /// The provider of that name, and the format it speaks.
+    pub fn provider(&self, name: &str) -> Option<(&Arc<Provider>, Dialect)> {
+        let provider = self.providers.get(name)?;
+        let settings = self
+            .settings
+            .providers
+            .iter()
+            .find(|one| *one.spec.name == *name)?;
+        Some((provider, settings.dialect))
+    }
+}
+
+/// How the last reload went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LastReload {
+    /// None has been asked for.
+    Never,
+    /// The generation in force came from it.
+    Good(SystemTime),
+    /// It was refused, for this reason; the generation before it stays in force.
+    Refused(SystemTime, String),
+}
+
+/// The generation in force, and the way to the next.
+pub struct Generations {
+    current: ArcSwap<Generation>,
+    upstreams: Arc<Upstreams>,
+    load: Load,
+    last: Mutex<LastReload>,
+}
+
+impl Generations {
+    /// Raises the first generation. Needs a runtime: providers bring their own tasks.
+    pub fn first(settings: Settings, load: Load) -> Self {
+        let upstreams = Upstreams::new();
+        let first = Generation::raise(1, settings, &upstreams);
+        Self {
+            current: ArcSwap::new(first),
+            upstreams,
+            load,
+            last: Mutex::new(LastReload::Never),
+        }
+    }
+
+    /// The generation in force.
+    pub fn current(&self) -> Arc<Generation> {
+        self.current.load_full()
+    }
+
+    /// How the last reload went.
+    pub fn last_reload(&self) -> LastReload {
+        self.last.lock().clone()
+    }
+
+    /// Loads, checks and swaps; on any error the generation in force stays.
+    ///
+    /// `fits` has the last word: it refuses what cannot change while running.
+    pub fn reload(
+        &self,
+        fits: impl Fn(&Settings, &Settings) -> Result<(), String>,
+    ) -> Result<Arc<Generation>, String> {
+        let now = SystemTime::now();
+        let result = (self.load)().and_then(|settings| {
+            let current = self.current();
+            fits(&current.settings, &settings)?;
+            let next = Generation::raise(current.number + 1, settings, &self.upstreams);
+            self.current.store(Arc::clone(&next));
+            Ok(next)
+        });
+        *self.last.lock() = match &result {
+            Ok(_) => LastReload::Good(now),
+            Err(reason) => LastReload::Refused(now, reason.clone()),
+        };
+        result
+    }
+}
+
+/// Refuses changes of what was bound at the start.
+pub fn listeners_unchanged(current: &Settings, next: &Settings) -> Result<(), String> {
+    let shape = |settings: &Settings| {
+        settings
+            .listeners
+            .iter()
+            .map(|listener| (listener.address, listener.tls.is_some()))
+            .collect::<Vec<_>>()
+    };
+    if shape(current) != shape(next) {
+        return Err("listen: addresses and TLS mode cannot change at a reload; restart".to_owned());
+    }
+    if current.admin != next.admin {
+        return Err("admin: the address cannot change at a reload; restart".to_owned());
+    }
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! The way in: what a request must look like before anything is made of it.
+//!
+//! Heads of HTTP/1 have passed `head::check` already; here the rules that hold for both
+//! protocols are applied, and the body is read within its bounds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use pingora_core::protocols::http::ServerSession;
+use pingora_http::RequestHeader;
+
+use crate::account::{Key, Keys};
+use crate::edge::Limits;
+use crate::edge::guard::Guard;
+use crate::edge::outbound::guard;
+use crate::exchange::{Fault, FaultKind};
+use crate::relay::{Budget, FORWARDED, Hold};
+
+/// Room made for a body at once; beyond it the buffer grows as bytes come, not as they are
+/// announced.
+const FIRST_ROOM: usize = 1 << 20;
+
+/// The longest request id that is taken over.
+const LONGEST_ID: usize = 128;
+
+/// What a path and method ask for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Call<'a> {
+    /// `POST /v1/chat/completions`.
+    Chat,
+    /// `GET /v1/models`.
+    Models,
+    /// `GET /v1/models/{id}`, the id as written.
+    Model(&'a str),
+    /// A known path with a method it has not; the value of `allow`.
+    WrongMethod(&'static str),
+    /// Anything else.
+    Other,
+}
+
+/// Reads the call from the raw request target: exact, nothing is normalised.
+pub(super) fn call<'a>(method: &Method, path: &'a str) -> Call<'a> {
+    match path {
+        "/v1/chat/completions" if method == Method::POST => Call::Chat,
+        "/v1/chat/completions" => Call::WrongMethod("POST"),
+        "/v1/models" if method == Method::GET => Call::Models,
+        "/v1/models" => Call::WrongMethod("GET"),
+        _ => match path.strip_prefix("/v1/models/") {
+            Some(id) if id.is_empty() || id.starts_with('/') || id.contains("..") => Call::Other,
+            Some(id) if method == Method::GET => Call::Model(id),
+            Some(_) => Call::WrongMethod("GET"),
+            None => Call::Other,
+        },
+    }
+}
+
+/// The client's own id if it is one that a log can hold, else a fresh one.
+pub(super) fn request_id(headers: &HeaderMap) -> String {
+    let given = headers
+        .get("x-request-id")
+        .and_then(|value| value.to_str().ok());
+    match given {
+        Some(id) if is_plain(id) => id.to_owned(),
+        _ => fresh_id(),
+    }
+}
+
+fn is_plain(id: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte);
+    !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(plain)
+}
+
+/// 128 random bits, as `req_` and 32 hexadecimal digits.
+fn fresh_id() -> String {
+    let mut bytes = [0; 16];
+    // Without randomness an id is only less unique; it guards nothing.
+    let _ = getrandom::fill(&mut bytes);
+    format!("req_{:032x}", u128::from_be_bytes(bytes))
+}
+
+/// The client headers that may go on to a provider.
+pub(super) fn forwarded(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    FORWARDED
+        .iter()
+        .filter_map(|name| Some((HeaderName::from_static(name), headers.get(*name)?.clone())))
+        .collect()
+}
+
+/// Who calls. `None` where no keys are configured.
+///
+/// # Errors
+/// One and the same fault for no key, several, and one that we do not know.
+pub(super) fn authenticate(keys: &Keys, headers: &HeaderMap) -> Result<Option<Arc<Key>>, Fault> {
+    if keys.is_empty() {
+        return Ok(None);
+    }
+    let refused = || Fault::new(FaultKind::Unauthorized, "a valid API key is required");
+    let presented = presented_key(headers).ok_or_else(refused)?;
+    keys.find(presented).cloned().map(Some).ok_or_else(refused)
+}
+
+/// The key a client shows, in either of its two places; two that differ are none.
+fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
+    let bearer = only(headers, &AUTHORIZATION)?.map(bearer_token);
+    let plain = only(headers, &HeaderName::from_static("x-api-key"))?;
+    match (bearer, plain) {
+        (Some(Some(bearer)), Some(plain)) if bearer == plain => Some(plain),
+        (Some(bearer), None) => bearer,
+        (None, Some(plain)) => Some(plain),
+        _ => None,
+    }
+}
+
+/// The field's only value, or none; `None` outside when there are several.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a [u8]>> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next().map(HeaderValue::as_bytes);
+    values.next().is_none().then_some(first)
+}
+
+fn bearer_token(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(7)?;
+    (scheme.eq_ignore_ascii_case(b"bearer ")).then_some(token)
+}
+
+/// Rules over a request's head that hold for HTTP/1 and HTTP/2 alike.
+pub(super) fn check_head(head: &RequestHeader) -> Result<(), Fault> {
+    let bad = |message| Err(Fault::new(FaultKind::BadRequest, message));
+    if head.headers.len() > 100 {
+        return Err(Fault::new(
+            FaultKind::HeadTooLarge,
+            "more than 100 header fields",
+        ));
+    }
+    if head.headers.get_all(CONTENT_LENGTH).iter().count() > 1 {
+        return bad("more than one content-length");
+    }
+    for name in [&AUTHORIZATION, &HeaderName::from_static("x-api-key")] {
+        if head.headers.get_all(name).iter().count() > 1 {
+            return bad("more than one credential of a kind");
+        }
+    }
+    if head.headers.keys().any(|name| name.as_str().contains('_')) {
+        return bad("a header name with an underscore");
+    }
+    Ok(())
+}
+
+/// Rules over the headers that describe a JSON body.
+pub(super) fn check_body_headers(headers: &HeaderMap, limits: &Limits) -> Result<(), Fault> {
+    let unsupported = |message| Err(Fault::new(FaultKind::UnsupportedMediaType, message));
+    let media = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("");
+    let mut parts = media.split(';').map(str::trim);
+    if !parts
+        .next()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
+    {
+        return unsupported("content-type must be application/json");
+    }
+    let is_utf8 = |part: &str| {
+        part.to_ascii_lowercase()
+            .strip_prefix("charset=")
+            .is_none_or(|charset| charset.trim_matches('"') == "utf-8")
+    };
+    if !parts.all(is_utf8) {
+        return unsupported("the charset must be utf-8");
+    }
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| coding != "identity")
+    {
+        return unsupported("request bodies must not be compressed");
+    }
+    match announced(headers) {
+        Some(length) if length > limits.body.0 => Err(too_large(limits)),
+        _ => Ok(()),
+    }
+}
+
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn too_large(limits: &Limits) -> Fault {
+    let limit = limits.body.0;
+    Fault::new(
+        FaultKind::BodyTooLarge,
+        format!("the body is over the limit of {limit} bytes"),
+    )
+}
+
+/// How reading a body failed.
+pub(super) enum Unread {
+    /// The client left before its body was complete.
+    Left,
+    /// There is something to tell it.
+    Fault(Fault),
+}
+
+impl From<Fault> for Unread {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// Reads the body to its end, within size, time and the memory that all exchanges share.
+pub(super) async fn body(
+    session: &mut ServerSession,
+    limits: &Limits,
+    budget: &Arc<Budget>,
+) -> Result<(Bytes, Hold), Unread> {
+    if session.get_header(EXPECT).is_some() && !session.is_http2() {
+        session
+            .write_continue_response()
+            .await
+            .map_err(|_| Unread::Left)?;
+    }
+    match tokio::time::timeout(limits.body_time, read(session, limits, budget)).await {
+        Ok(read) => read,
+        Err(_) => Err(Fault::new(FaultKind::RequestTimeout, "the body took too long").into()),
+    }
+}
+
+async fn read(
+    session: &mut ServerSession,
+    limits: &Limits,
+    budget: &Arc<Budget>,
+) -> Result<(Bytes, Hold), Unread> {
+    let mut hold = budget.hold();
+    let announced = announced(&session.req_header().headers);
+    let mut body = Bytes::new();
+    let mut gathered = BytesMut::new();
+    loop {
+        let bytes = match session.read_request_body().await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) if gathered.is_empty() => return Ok((body, hold)),
+            Ok(None) => return Ok((gathered.freeze(), hold)),
+            Err(error) => return Err(broken_body(session, &error)),
+        };
+        let length = body.len().max(gathered.len());
+        if length.saturating_add(bytes.len()) > limits.body.as_len() {
+            return Err(too_large(limits).into());
+        }
+        if !hold.grow(bytes.len()) {
+            return Err(
+                Fault::new(FaultKind::Overloaded, "segue is at its memory limit")
+                    .retry_after(Duration::from_secs(1))
+                    .into(),
+            );
+        }
+        if length == 0 {
+            body = bytes;
+            continue;
+        }
+        if gathered.is_empty() {
+            let room = announced
+                .and_then(|length| usize::try_from(length).ok())
+                .unwrap_or(0);
+            gathered.reserve(room.min(FIRST_ROOM).max(body.len() + bytes.len()));
+            gathered.extend_from_slice(&body);
+        }
+        gathered.extend_from_slice(&bytes);
+    }
+}
+
+/// Chunks that break the rules are told; a connection that broke has nobody to tell.
+fn broken_body(session: &ServerSession, error: &pingora_error::Error) -> Unread {
+    use pingora_error::ErrorType::{ConnectionClosed, H2Error, ReadError, ReadTimedout};
+    if let Some(rule) = guard(session).and_then(Guard::body_refusal) {
+        return Fault::new(FaultKind::BadRequest, format!("malformed body: {rule}")).into();
+    }
+    match error.etype() {
+        ConnectionClosed | ReadError | H2Error => Unread::Left,
+        ReadTimedout => Fault::new(FaultKind::RequestTimeout, "the body took too long").into(),
+        _ => Fault::new(FaultKind::BadRequest, "the body's framing is broken").into(),
+    }
+}

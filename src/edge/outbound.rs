@@ -1,0 +1,238 @@
+//! The way to a client: response heads built from one list, and the relay's door to a session.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Version};
+use pingora_core::protocols::http::ServerSession;
+use pingora_error::ErrorType;
+use pingora_http::ResponseHeader;
+
+use crate::edge::fault;
+use crate::edge::guard::Guard;
+use crate::exchange::{Dialect, Fault};
+use crate::relay::{AnswerHead, ClientGone, Content};
+use crate::{dialect, relay};
+
+/// Our own response headers.
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const ROUTE: HeaderName = HeaderName::from_static("x-segue-route");
+const TARGET: HeaderName = HeaderName::from_static("x-segue-target");
+const ATTEMPTS: HeaderName = HeaderName::from_static("x-segue-attempts");
+
+/// The guard under a session, if it is one of HTTP/1.
+pub(super) fn guard(session: &ServerSession) -> Option<&Guard> {
+    session.stream()?.as_any().downcast_ref()
+}
+
+/// A response head with what every answer carries.
+pub(super) fn head(status: u16, request_id: &str) -> Result<Box<ResponseHeader>, ClientGone> {
+    // A status of ours is always valid; a provider's was read by Pingora as one.
+    let mut head = ResponseHeader::build(status, Some(8)).map_err(|_| ClientGone)?;
+    insert(
+        &mut head,
+        CACHE_CONTROL,
+        HeaderValue::from_static("no-store"),
+    );
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        insert(&mut head, REQUEST_ID, id);
+    }
+    Ok(Box::new(head))
+}
+
+fn insert(head: &mut ResponseHeader, name: HeaderName, value: HeaderValue) {
+    // Fails only for a name that is no header name, which a `HeaderName` is.
+    let _ = head.insert_header(name, value);
+}
+
+/// Sends a JSON document, head and body in one write.
+pub(super) async fn json(
+    session: &mut ServerSession,
+    mut head: Box<ResponseHeader>,
+    body: Bytes,
+) -> Result<(), ClientGone> {
+    insert(
+        &mut head,
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    insert(&mut head, CONTENT_LENGTH, HeaderValue::from(body.len()));
+    session
+        .write_response_header(head)
+        .await
+        .map_err(|_| ClientGone)?;
+    session
+        .write_response_body(body, true)
+        .await
+        .map_err(|_| ClientGone)
+}
+
+/// Answers with a fault. A request whose body was not read to its end closes the connection.
+pub(super) async fn refuse(
+    session: &mut ServerSession,
+    dialect: Dialect,
+    fault: &Fault,
+    allow: Option<&'static str>,
+    request_id: &str,
+) -> Result<u16, ClientGone> {
+    let status = fault::status(fault.kind);
+    let mut head = head(status, request_id)?;
+    if let Some(wait) = fault.retry_after {
+        insert(
+            &mut head,
+            RETRY_AFTER,
+            HeaderValue::from(whole_seconds(wait)),
+        );
+    }
+    if let Some(allow) = allow {
+        insert(&mut head, ALLOW, HeaderValue::from_static(allow));
+    }
+    if !session.is_body_done() {
+        session.set_keepalive(None);
+    }
+    json(session, head, dialect::fault(dialect, fault)).await?;
+    Ok(status)
+}
+
+/// Rounded up: a client must not come back too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// The relay's door to the client of one exchange.
+pub(super) struct Outbound<'a> {
+    session: &'a mut ServerSession,
+    request_id: &'a str,
+    route: HeaderValue,
+    watch: Watch,
+    /// The status sent, once one is, and when.
+    pub(super) sent: Option<(u16, Instant)>,
+}
+
+/// Whether the client's silence is still being watched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Watch {
+    /// Its end means that it left.
+    On,
+    /// It has sent bytes beyond its request; the answer goes on and the connection closes after it.
+    Off,
+}
+
+impl<'a> Outbound<'a> {
+    /// A door over a session whose request was read to its end.
+    pub(super) fn new(
+        session: &'a mut ServerSession,
+        request_id: &'a str,
+        route: &str,
+        write_timeout: Duration,
+    ) -> Self {
+        session.set_write_timeout(Some(write_timeout));
+        let route = HeaderValue::from_str(route).unwrap_or(HeaderValue::from_static("?"));
+        Self {
+            session,
+            request_id,
+            route,
+            watch: Watch::On,
+            sent: None,
+        }
+    }
+
+    fn head(&mut self, answer: &AnswerHead) -> Result<Box<ResponseHeader>, ClientGone> {
+        let mut head = head(answer.status, self.request_id)?;
+        insert(&mut head, ROUTE, self.route.clone());
+        if let Ok(target) = HeaderValue::from_str(&answer.target) {
+            insert(&mut head, TARGET, target);
+        }
+        insert(&mut head, ATTEMPTS, HeaderValue::from(answer.attempts));
+        self.sent = Some((answer.status, Instant::now()));
+        Ok(head)
+    }
+
+    async fn body(&mut self, bytes: Bytes, end: End) -> Result<(), ClientGone> {
+        let end = end == End::Yes;
+        self.session
+            .write_response_body(bytes, end)
+            .await
+            .map_err(|_| ClientGone)
+    }
+
+    fn cork(&self) {
+        if let Some(guard) = guard(self.session) {
+            guard.cork();
+        }
+    }
+
+    fn uncork(&self) {
+        if let Some(guard) = guard(self.session) {
+            guard.uncork();
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Yes,
+    No,
+}
+
+impl relay::Client for Outbound<'_> {
+    async fn left(&mut self) {
+        if self.watch == Watch::Off {
+            return std::future::pending().await;
+        }
+        match self.session.read_body_or_idle(true).await {
+            // Pingora's word for bytes after the body: a pipelined request, which is no leave.
+            Err(error) if *error.etype() == ErrorType::ConnectError => {
+                self.watch = Watch::Off;
+                self.session.set_keepalive(None);
+                std::future::pending().await
+            }
+            _ => {}
+        }
+    }
+
+    async fn answer(&mut self, answer: AnswerHead, body: Bytes) -> Result<(), ClientGone> {
+        let head = self.head(&answer)?;
+        json(self.session, head, body).await
+    }
+
+    async fn begin(&mut self, answer: AnswerHead, frames: Bytes) -> Result<(), ClientGone> {
+        let mut head = self.head(&answer)?;
+        let content_type = match answer.content {
+            Content::Events => "text/event-stream; charset=utf-8",
+            Content::Json => "application/json",
+        };
+        insert(
+            &mut head,
+            CONTENT_TYPE,
+            HeaderValue::from_static(content_type),
+        );
+        // HTTP/1.0 knows no chunks: there the end of the connection ends the answer.
+        if self.session.req_header().version == Version::HTTP_11 {
+            let chunked = HeaderValue::from_static("chunked");
+            insert(&mut head, http::header::TRANSFER_ENCODING, chunked);
+        }
+        self.cork();
+        self.session
+            .write_response_header(head)
+            .await
+            .map_err(|_| ClientGone)?;
+        self.uncork();
+        self.body(frames, End::No).await
+    }
+
+    async fn send(&mut self, frames: Bytes) -> Result<(), ClientGone> {
+        self.body(frames, End::No).await
+    }
+
+    async fn end(&mut self, last: Bytes) -> Result<(), ClientGone> {
+        if !last.is_empty() {
+            self.cork();
+            let sent = self.body(last, End::Yes).await;
+            self.uncork();
+            sent?;
+        }
+        self.session.finish_body().await.map_err(|_| ClientGone)
+    }
+}

@@ -1,0 +1,380 @@
+//! What Pingora drives: one request from its head to its record.
+//!
+//! LLM endpoints are served inside `request_filter`, between Pingora's two doors, because its
+//! native path sends the response head on as soon as it has it. Paths that are not interpreted
+//! take the native phases (see `passthrough`).
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_error::{Error, Result};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, Session};
+
+use crate::account::Key;
+use crate::edge::exchange::{Exchange, Shared, as_u64};
+use crate::edge::generation::Generation;
+use crate::edge::inbound::{self, Call, Unread};
+use crate::edge::outbound::{self, Outbound};
+use crate::edge::passthrough;
+use crate::exchange::{Delivery, Dialect, Fault, FaultKind};
+use crate::relay::{self, ClientGone, Job};
+use crate::route::Route;
+use crate::telemetry::{Endpoint, Outcome};
+use crate::{account, dialect};
+
+/// The proxy over all listeners.
+pub(super) struct Edge(pub(super) Arc<Shared>);
+
+/// Who goes on with a request.
+enum Next {
+    /// Nobody: it is answered.
+    Answered,
+    /// Pingora's native phases.
+    Native,
+}
+
+#[async_trait]
+impl ProxyHttp for Edge {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange::new(&self.0)
+    }
+
+    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+        let session = session.as_downstream_mut();
+        exchange.open(session);
+        let served = AssertUnwindSafe(self.serve(session, exchange))
+            .catch_unwind()
+            .await;
+        match served {
+            Ok(Next::Native) => Ok(false),
+            Ok(Next::Answered) => Ok(true),
+            Err(_) => {
+                exchange.record.outcome = Outcome::Panicked;
+                self.after_panic(session, exchange).await;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(
+        &self,
+        _: &mut Session,
+        exchange: &mut Exchange,
+    ) -> Result<Box<HttpPeer>> {
+        passthrough::peer(exchange)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        passthrough::request(session.req_header(), request, exchange)
+    }
+
+    async fn response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        exchange: &mut Exchange,
+    ) -> Result<()> {
+        passthrough::response(response, exchange)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        exchange: &mut Exchange,
+    ) -> FailToProxy {
+        let error_code = passthrough::failed(session, error, exchange).await;
+        FailToProxy {
+            error_code,
+            can_reuse_downstream: false,
+        }
+    }
+
+    fn suppress_error_log(&self, _: &Session, _: &Exchange, _: &Error) -> bool {
+        // The access log has it; a provider's bad day is no error of ours.
+        true
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
+        let downstream = session.as_downstream_mut();
+        if exchange.passage.is_some() {
+            passthrough::close(downstream, error, exchange);
+        }
+        exchange.record.total = exchange.begun.elapsed();
+        exchange.record.sent_bytes = as_u64(downstream.body_bytes_sent());
+        self.0.metrics.observe(&exchange.record);
+        self.0.log.write(&exchange.record);
+        if downstream.is_body_done()
+            && let Some(guard) = outbound::guard(downstream)
+        {
+            guard.next_request();
+        }
+    }
+}
+
+impl Edge {
+    async fn serve(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Next {
+        match self.admit(session, exchange).await {
+            Ok(Next::Native) => Next::Native,
+            Ok(Next::Answered) => Next::Answered,
+            Err(Refusal { fault, allow }) => {
+                refuse(session, exchange, &fault, allow).await;
+                Next::Answered
+            }
+        }
+    }
+
+    /// From the head to the answer; an error has been told to nobody yet.
+    async fn admit(
+        &self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+    ) -> Result<Next, Refusal> {
+        inbound::check_head(session.req_header())?;
+        if exchange.is_over_limit() {
+            let wait = Duration::from_secs(1);
+            let fault = Fault::new(FaultKind::Overloaded, "too many exchanges under way");
+            return Err(fault.retry_after(wait).into());
+        }
+        let head = session.req_header().clone();
+        let path = head.uri.path();
+        let call = inbound::call(&head.method, path);
+        match call {
+            Call::Other => return self.other(session, exchange),
+            Call::WrongMethod(allow) => {
+                let fault = Fault::new(FaultKind::MethodNotAllowed, "no such method here");
+                return Err(Refusal {
+                    fault,
+                    allow: Some(allow),
+                });
+            }
+            Call::Chat => exchange.record.endpoint = Endpoint::ChatCompletions,
+            Call::Models | Call::Model(_) => exchange.record.endpoint = Endpoint::Models,
+        }
+        if head.uri.query().is_some() {
+            return Err(Fault::new(FaultKind::NotFound, "no such path").into());
+        }
+        let key = self.who(session, exchange)?;
+        match call {
+            Call::Model(id) => models(session, exchange, key.as_deref(), Some(id)).await,
+            Call::Models => models(session, exchange, key.as_deref(), None).await,
+            _ => self.chat(session, exchange, key.as_deref()).await,
+        }
+        .map(|()| Next::Answered)
+    }
+
+    fn who(
+        &self,
+        session: &ServerSession,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Arc<Key>>, Refusal> {
+        let keys = &exchange.generation.settings.keys;
+        let key = inbound::authenticate(keys, &session.req_header().headers)?;
+        exchange.record.key = key.as_ref().map(|key| Arc::clone(&key.name));
+        Ok(key)
+    }
+
+    /// A path that segue does not interpret: handed on where the config says so.
+    fn other(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<Next, Refusal> {
+        let Some(passage) = passthrough::open(session.req_header(), &exchange.generation) else {
+            return Err(Fault::new(FaultKind::NotFound, "no such path").into());
+        };
+        exchange.record.endpoint = Endpoint::Passthrough;
+        self.who(session, exchange)?;
+        exchange.passage = Some(passage);
+        Ok(Next::Native)
+    }
+
+    async fn chat(
+        &self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+        key: Option<&Key>,
+    ) -> Result<(), Refusal> {
+        let generation = Arc::clone(&exchange.generation);
+        let limits = &generation.settings.limits;
+        inbound::check_body_headers(&session.req_header().headers, limits)?;
+        let (body, _hold) = match inbound::body(session, limits, &self.0.budget).await {
+            Ok(read) => read,
+            Err(Unread::Fault(fault)) => return Err(fault.into()),
+            Err(Unread::Left) => {
+                exchange.record.outcome = Outcome::Aborted;
+                exchange.record.reason = Some("request_body");
+                session.set_keepalive(None);
+                return Ok(());
+            }
+        };
+        exchange.record.body_bytes = as_u64(body.len());
+        let request = dialect::parse(Dialect::OpenAi, body)?;
+        exchange.record.delivery = Some(request.delivery);
+        let route = route(&generation, key, &request.model)?;
+        exchange.record.route = Some(Arc::clone(&route.name));
+        let forwarded = inbound::forwarded(&session.req_header().headers);
+        let job = Job {
+            request: &request,
+            route,
+            providers: &generation.providers,
+            forwarded: &forwarded,
+            started: Instant::now(),
+            answer_limit: limits.answer,
+            event_limit: limits.event,
+            budget: &self.0.budget,
+            stop: self.0.stop.clone(),
+        };
+        self.carry(session, exchange, &job).await
+    }
+
+    async fn carry(
+        &self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+        job: &Job<'_>,
+    ) -> Result<(), Refusal> {
+        let write_timeout = exchange.generation.settings.limits.client_write;
+        let id = exchange.record.request_id.clone();
+        let mut client = Outbound::new(session, &id, &job.route.name, write_timeout);
+        let report = relay::carry(&mut client, job).await;
+        let record = &mut exchange.record;
+        record.status = client.sent.map_or(0, |(status, _)| status);
+        record.outcome = report.outcome;
+        record.reason = report.attempts.last().and_then(|attempt| attempt.error);
+        record.usage = report.usage;
+        let before = exchange.begun;
+        record.first_byte = client
+            .sent
+            .map(|(_, at)| at.saturating_duration_since(before));
+        record.first_token = report
+            .first_token
+            .map(|at| at.saturating_duration_since(before));
+        record.attempts = report.attempts;
+        match report.fault {
+            None if report.outcome == Outcome::Aborted => {
+                session.set_keepalive(None);
+                Ok(())
+            }
+            None => Ok(()),
+            Some(fault) => Err(fault.into()),
+        }
+    }
+
+    /// A panic in our own code: this client is told, nobody else notices.
+    async fn after_panic(&self, session: &mut ServerSession, exchange: &mut Exchange) {
+        session.set_keepalive(None);
+        let fault = Fault::new(FaultKind::Internal, "segue failed on this request");
+        if session.response_written().is_none() {
+            refuse(session, exchange, &fault, None).await;
+            exchange.record.outcome = Outcome::Panicked;
+            return;
+        }
+        if matches!(exchange.record.delivery, Some(Delivery::Stream(_))) {
+            let event = dialect::fault_event(Dialect::OpenAi, &fault);
+            // The client may be gone as well; there is nothing left to do about it.
+            let _ = session.write_response_body(event, true).await;
+        }
+    }
+}
+
+/// A fault, and what a 405 allows.
+struct Refusal {
+    fault: Fault,
+    allow: Option<&'static str>,
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self { fault, allow: None }
+    }
+}
+
+async fn refuse(
+    session: &mut ServerSession,
+    exchange: &mut Exchange,
+    fault: &Fault,
+    allow: Option<&'static str>,
+) {
+    let record = &mut exchange.record;
+    // A fault that came out of attempts keeps the outcome that they gave it.
+    if record.attempts.is_empty() {
+        record.outcome = match fault.kind {
+            FaultKind::Unauthorized | FaultKind::Overloaded => Outcome::Refused,
+            FaultKind::Internal => Outcome::Failed,
+            _ => Outcome::ClientError,
+        };
+        record.reason = Some(fault.kind.name());
+    }
+    match outbound::refuse(session, Dialect::OpenAi, fault, allow, &record.request_id).await {
+        Ok(status) => record.status = status,
+        Err(ClientGone) => session.set_keepalive(None),
+    }
+}
+
+/// The route of that name, if the key may use it: an unknown and a forbidden one look the same.
+fn route<'a>(
+    generation: &'a Generation,
+    key: Option<&Key>,
+    name: &str,
+) -> Result<&'a Arc<Route>, Fault> {
+    generation
+        .settings
+        .routes
+        .get(name)
+        .filter(|route| may_use(key, &route.name))
+        .ok_or_else(|| {
+            Fault::new(
+                FaultKind::UnknownModel,
+                "the model does not exist or you have no access to it",
+            )
+            .param("model")
+        })
+}
+
+fn may_use(key: Option<&Key>, route: &str) -> bool {
+    key.is_none_or(|key: &account::Key| key.routes.allows(route))
+}
+
+/// Answers `GET /v1/models` and `GET /v1/models/{id}`.
+async fn models(
+    session: &mut ServerSession,
+    exchange: &mut Exchange,
+    key: Option<&Key>,
+    id: Option<&str>,
+) -> Result<(), Refusal> {
+    let generation = Arc::clone(&exchange.generation);
+    let body = match id {
+        Some(id) => dialect::model(Dialect::OpenAi, &route(&generation, key, id)?.name),
+        None => {
+            let routes = generation.settings.routes.iter();
+            let names = routes
+                .map(|route| &*route.name)
+                .filter(|name| may_use(key, name));
+            dialect::models(Dialect::OpenAi, names)
+        }
+    };
+    let record = &mut exchange.record;
+    record.outcome = Outcome::Served;
+    record.status = 200;
+    if !session.is_body_done() {
+        session.set_keepalive(None);
+    }
+    let sent = match outbound::head(200, &record.request_id) {
+        Ok(head) => outbound::json(session, head, body).await,
+        Err(gone) => Err(gone),
+    };
+    if sent.is_err() {
+        record.outcome = Outcome::Aborted;
+    }
+    Ok(())
+}

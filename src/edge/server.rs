@@ -1,0 +1,267 @@
+//! The running edge: listeners, reloads and the drain, put together.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use pingora_core::apps::ServerApp;
+use pingora_core::server::configuration::ServerConf;
+use pingora_proxy::HttpProxy;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::edge::admin::{Admin, Readiness};
+use crate::edge::caps::Connections;
+use crate::edge::exchange::Shared;
+use crate::edge::fault;
+use crate::edge::front::Front;
+use crate::edge::generation::{Generation, Generations, Load, listeners_unchanged};
+use crate::edge::listen::Listener;
+use crate::edge::proxy::Edge;
+use crate::edge::settings::{Limits, ListenerSettings, LogTarget, Settings};
+use crate::edge::status::Status;
+use crate::relay::Budget;
+use crate::telemetry::{AccessLog, Destination, Known, Metrics, ReloadResult};
+
+/// How long running streams get for their error events once the drain's time is over.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long the access log may take to write what waits.
+const LOG_FLUSH: Duration = Duration::from_secs(1);
+
+/// A running edge. Dropping it stops everything at once.
+pub struct Running {
+    shared: Arc<Shared>,
+    connections: Arc<Connections>,
+    limits: Arc<ArcSwap<Limits>>,
+    fronts: Vec<Front>,
+    admin: Option<SocketAddr>,
+    readiness: Arc<Mutex<Readiness>>,
+    closing: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
+    admin_closing: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Running {
+    /// Binds every listener and serves. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// An address that cannot be bound, or an access log that cannot be opened.
+    pub fn start(settings: Settings, load: Load, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let log = access_log(&settings, &metrics)?;
+        let listeners: Vec<_> = settings
+            .listeners
+            .iter()
+            .map(Listener::bind)
+            .collect::<io::Result<_>>()?;
+        let fronts = listeners.iter().map(Front::of).collect::<io::Result<_>>()?;
+        let limits = Arc::new(ArcSwap::from_pointee(settings.limits.clone()));
+        let budget = Budget::new(settings.limits.buffered);
+        let admin = settings.admin.address;
+        let (stop, stopped) = watch::channel(false);
+        let shared = Arc::new(Shared {
+            generations: Generations::first(settings, load),
+            metrics,
+            log,
+            budget,
+            in_flight: AtomicU64::new(0),
+            stop: stopped,
+        });
+        let mut running = Self {
+            shared,
+            connections: Connections::new(),
+            limits,
+            fronts,
+            admin: None,
+            readiness: Arc::new(Mutex::new(Readiness::Starting)),
+            closing: watch::channel(false).0,
+            stop,
+            admin_closing: watch::channel(false).0,
+            tasks: JoinSet::new(),
+        };
+        running.admin = admin
+            .map(|address| running.serve_admin(address))
+            .transpose()?;
+        running.serve(listeners);
+        running.adopt(&running.shared.generations.current());
+        running.shared.metrics.started(1);
+        *running.readiness.lock() = Readiness::Ready;
+        Ok(running)
+    }
+
+    /// The addresses that were bound, in the order of the config.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.fronts.iter().map(|front| front.address).collect()
+    }
+
+    /// The admin listener's address.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// Loads the configuration anew and swaps it in, or says why the old one stays. Blocks for
+    /// as long as reading the files takes.
+    pub fn reload(&self) -> Result<u64, String> {
+        match self.shared.generations.reload(listeners_unchanged) {
+            Ok(generation) => {
+                self.adopt(&generation);
+                self.shared.log.reopen();
+                self.shared
+                    .metrics
+                    .reloaded(ReloadResult::Applied(generation.number));
+                log::info!("generation {} is in force", generation.number);
+                Ok(generation.number)
+            }
+            Err(reason) => {
+                self.shared.metrics.reloaded(ReloadResult::Rejected);
+                log::error!("the configuration was refused; the old one stays: {reason}");
+                Err(reason)
+            }
+        }
+    }
+
+    /// Opens the access log's file anew.
+    pub fn reopen_log(&self) {
+        self.shared.log.reopen();
+    }
+
+    /// Takes no more, lets what runs end within the drain's time, then ends it with an error
+    /// event. Returns when all is over.
+    pub async fn drain(&mut self) {
+        *self.readiness.lock() = Readiness::Draining;
+        self.shared.metrics.set_draining();
+        self.closing.send_replace(true);
+        let deadline = self.shared.generations.current().settings.drain;
+        if tokio::time::timeout(deadline, self.connections.drained())
+            .await
+            .is_err()
+        {
+            self.stop.send_replace(true);
+            // Whoever does not even take an error event is cut off.
+            let _ = tokio::time::timeout(LAST_WORDS, self.connections.drained()).await;
+        }
+        self.admin_closing.send_replace(true);
+        self.shared.log.flush(LOG_FLUSH);
+    }
+
+    /// How long a drain may take.
+    pub fn drain_deadline(&self) -> Duration {
+        self.shared.generations.current().settings.drain
+    }
+
+    /// Ends everything now; only the log is still written.
+    pub fn stop_now(&mut self) {
+        self.closing.send_replace(true);
+        self.admin_closing.send_replace(true);
+        self.tasks.abort_all();
+        self.shared.log.flush(LOG_FLUSH);
+    }
+
+    fn serve(&mut self, listeners: Vec<Listener>) {
+        let mut proxy = HttpProxy::new(Edge(Arc::clone(&self.shared)), server_conf());
+        proxy.handle_init_modules();
+        let proxy = Arc::new(proxy);
+        for listener in listeners {
+            self.tasks.spawn(accept(
+                listener,
+                Arc::clone(&proxy),
+                Arc::clone(&self.connections),
+                Arc::clone(&self.limits),
+                self.closing.subscribe(),
+            ));
+        }
+    }
+
+    /// The admin listener has caps and a shutdown of its own: it answers while clients are
+    /// refused, and until the drain is over.
+    fn serve_admin(&mut self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let listener = Listener::bind(&ListenerSettings { address, tls: None })?;
+        let address = listener.local_addr()?;
+        let status = Status {
+            shared: Arc::clone(&self.shared),
+            connections: Arc::clone(&self.connections),
+            fronts: self.fronts.clone(),
+            readiness: Arc::clone(&self.readiness),
+        };
+        let admin = Arc::new(Admin::new(address.ip(), Arc::new(status)));
+        let limits = Limits {
+            connections: 64,
+            connections_per_address: 64,
+            ..Limits::default()
+        };
+        self.tasks.spawn(accept(
+            listener,
+            admin,
+            Connections::new(),
+            Arc::new(ArcSwap::from_pointee(limits)),
+            self.admin_closing.subscribe(),
+        ));
+        Ok(address)
+    }
+
+    /// Hands a generation to whoever keeps a part of it.
+    fn adopt(&self, generation: &Generation) {
+        let settings = &generation.settings;
+        self.limits.store(Arc::new(settings.limits.clone()));
+        self.shared.budget.set_limit(settings.limits.buffered);
+        for (front, settings) in self.fronts.iter().zip(&settings.listeners) {
+            if let (Some(tls), Some(settings)) = (&front.tls, &settings.tls)
+                && let Err(error) = tls.swap(settings)
+            {
+                log::error!("{}: TLS stays as it was: {error}", front.address);
+            }
+        }
+        let targets = settings.routes.iter().flat_map(|route| route.targets());
+        self.shared.metrics.know(Known {
+            routes: settings
+                .routes
+                .iter()
+                .map(|route| Arc::clone(&route.name))
+                .collect(),
+            targets: targets.map(|target| Arc::clone(&target.name)).collect(),
+        });
+    }
+}
+
+async fn accept<A: ServerApp + Send + Sync + 'static>(
+    listener: Listener,
+    app: Arc<A>,
+    connections: Arc<Connections>,
+    limits: Arc<ArcSwap<Limits>>,
+    closing: watch::Receiver<bool>,
+) {
+    let refuse = Arc::new(fault::refused_head);
+    if let Err(error) = listener
+        .serve(app, connections, limits, refuse, closing)
+        .await
+    {
+        log::error!("a listener ended: {error}");
+    }
+}
+
+fn access_log(settings: &Settings, metrics: &Metrics) -> io::Result<AccessLog> {
+    let destination = match &settings.log.access {
+        LogTarget::Off => return Ok(AccessLog::off()),
+        LogTarget::Stdout => Destination::Stdout,
+        LogTarget::File(path) => Destination::File(path.clone()),
+    };
+    AccessLog::open(
+        destination,
+        settings.log.queue,
+        metrics.access_log_dropped(),
+    )
+}
+
+/// What Pingora's proxy takes from its own configuration: for the passthrough alone.
+fn server_conf() -> Arc<ServerConf> {
+    Arc::new(ServerConf {
+        max_retries: 1,
+        upstream_keepalive_pool_size: 256,
+        ..ServerConf::default()
+    })
+}

@@ -1,0 +1,131 @@
+//! What the admin pages show: the state of the process, without secrets.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::edge::CertifiedName;
+use crate::edge::admin::{Readiness, StatusSource};
+use crate::edge::caps::Connections;
+use crate::edge::exchange::Shared;
+use crate::edge::front::Front;
+use crate::edge::generation::{Generation, LastReload};
+use crate::route::Route;
+use crate::telemetry::{PeerState, Timestamp};
+use crate::upstream::{PeerHealth, PeerStatus, Provider};
+
+/// Reads the state of everything that runs.
+pub(super) struct Status {
+    pub(super) shared: Arc<Shared>,
+    pub(super) connections: Arc<Connections>,
+    pub(super) fronts: Vec<Front>,
+    pub(super) readiness: Arc<Mutex<Readiness>>,
+}
+
+impl StatusSource for Status {
+    fn status(&self) -> Value {
+        let generation = self.shared.generations.current();
+        let counts = self.connections.snapshot();
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "readiness": format!("{:?}", self.ready()).to_lowercase(),
+            "generation": { "number": generation.number, "since": Timestamp(generation.since).to_string() },
+            "last_reload": reload(&self.shared.generations.last_reload()),
+            "listeners": self.fronts.iter().map(listener).collect::<Vec<_>>(),
+            "connections": { "open": counts.open, "accepted": counts.accepted },
+            "exchanges_in_flight": self.shared.in_flight.load(Ordering::Relaxed),
+            "buffered_bytes": self.shared.budget.held().0,
+            "providers": providers(&generation),
+            "routes": routes(&generation),
+        })
+    }
+
+    fn ready(&self) -> Readiness {
+        *self.readiness.lock()
+    }
+
+    fn metrics(&self) -> String {
+        let metrics = &self.shared.metrics;
+        metrics.set_buffered(self.shared.budget.held());
+        let generation = self.shared.generations.current();
+        let peers = generation.providers.values().flat_map(|provider| {
+            let name = Arc::clone(provider.name());
+            let peers = provider.status().peers.into_iter();
+            peers.map(move |peer| (Arc::clone(&name), peer.address, state(peer.health)))
+        });
+        metrics.set_peers(peers);
+        let certificates: Vec<_> = self.fronts.iter().flat_map(certificates).collect();
+        metrics.set_certificates(
+            certificates
+                .iter()
+                .map(|(address, name, end)| (*address, name.as_str(), *end)),
+        );
+        metrics.render()
+    }
+}
+
+/// An unknown peer is not down: requests go to it.
+fn state(health: PeerHealth) -> PeerState {
+    match health {
+        PeerHealth::Up | PeerHealth::Unknown => PeerState::Up,
+        PeerHealth::Down => PeerState::Down,
+    }
+}
+
+fn certificates(front: &Front) -> Vec<(SocketAddr, String, i64)> {
+    let Some(tls) = &front.tls else {
+        return Vec::new();
+    };
+    let named = |certificate: CertifiedName| {
+        let name = certificate.names.first().cloned().unwrap_or_default();
+        (front.address, name, certificate.not_after)
+    };
+    tls.certificates().into_iter().map(named).collect()
+}
+
+fn listener(front: &Front) -> Value {
+    let certificates: Vec<_> = certificates(front)
+        .into_iter()
+        .map(|(_, name, end)| json!({ "name": name, "not_after": Timestamp::of_unix(end).to_string() }))
+        .collect();
+    json!({ "address": front.address, "tls": front.tls.is_some(), "certificates": certificates })
+}
+
+fn reload(last: &LastReload) -> Value {
+    match last {
+        LastReload::Never => Value::Null,
+        LastReload::Good(at) => json!({ "at": Timestamp(*at).to_string(), "result": "applied" }),
+        LastReload::Refused(at, why) => {
+            json!({ "at": Timestamp(*at).to_string(), "result": "refused", "why": why })
+        }
+    }
+}
+
+fn providers(generation: &Generation) -> Vec<Value> {
+    let peer = |peer: &PeerStatus| {
+        json!({
+            "address": peer.address,
+            "health": format!("{:?}", peer.health).to_lowercase(),
+            "in_flight": peer.in_flight,
+            "last_error": peer.last_error.map(|last| {
+                json!({ "what": last.error.to_string(), "at": Timestamp(last.at).to_string() })
+            }),
+        })
+    };
+    let provider = |provider: &Arc<Provider>| {
+        let peers: Vec<_> = provider.status().peers.iter().map(peer).collect();
+        json!({ "name": **provider.name(), "peers": peers })
+    };
+    generation.providers.values().map(provider).collect()
+}
+
+fn routes(generation: &Generation) -> Vec<Value> {
+    let route = |route: &Arc<Route>| {
+        let targets: Vec<_> = route.targets().map(|target| &*target.name).collect();
+        json!({ "name": *route.name, "targets": targets })
+    };
+    generation.settings.routes.iter().map(route).collect()
+}

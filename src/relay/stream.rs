@@ -1,0 +1,326 @@
+//! Carries a stream: provider bytes to frames, events, the gate, and out to the client.
+//!
+//! [`Pump`] is pure and does the thinking; [`run`] is the loop around it that waits. There is no
+//! channel between the two sides: while the client takes no bytes, nothing is read from the
+//! provider.
+
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::dialect::{self, Carry};
+use crate::exchange::{Delivery, Dialect, Event, Failure, Usage, UsageWish};
+use crate::relay::client::{AnswerHead, Client, ClientGone};
+use crate::relay::gate::{Gate, Sign};
+use crate::relay::turn::{Raced, Turn};
+use crate::relay::verdict::{End, Why};
+use crate::sse;
+use crate::units::ByteSize;
+use crate::upstream::Call;
+
+/// What one chunk of bytes came to.
+#[derive(Debug, Default)]
+pub(super) struct Step {
+    /// What may go out now.
+    pub(super) send: Option<Bytes>,
+    /// Whether the provider said anything that counts as life.
+    pub(super) progress: bool,
+    /// Whether content has come, now or before.
+    pub(super) content: bool,
+    /// Set when the stream is over.
+    pub(super) end: Option<Result<(), Why>>,
+}
+
+/// Turns a provider's bytes into what the client gets.
+pub(super) struct Pump {
+    frames: sse::Decoder,
+    answer: dialect::Stream,
+    dialect: Dialect,
+    gate: Gate,
+    usage_wish: UsageWish,
+    content: bool,
+    usage: Option<Usage>,
+}
+
+/// What the events of one frame amount to.
+#[derive(Default)]
+struct Seen {
+    content: bool,
+    usage: Option<Usage>,
+    failure: Option<Box<Failure>>,
+}
+
+impl Seen {
+    fn take(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Text { text, .. }
+            | Event::Reasoning { text, .. }
+            | Event::Refusal { text, .. } => self.content |= !text.is_empty(),
+            Event::ToolCall { .. } | Event::Media { .. } => self.content = true,
+            Event::Usage(usage) => self.usage = Some(*usage),
+            Event::Failed(failure) => self.failure = Some(Box::new(failure.clone())),
+            Event::Started | Event::Finished { .. } | Event::Ping | Event::End => {}
+        }
+    }
+}
+
+impl Pump {
+    /// A pump for one attempt. `event_limit` bounds a single event.
+    pub(super) fn new(dialect: Dialect, delivery: Delivery, event_limit: ByteSize) -> Self {
+        let usage_wish = match delivery {
+            Delivery::Stream(wish) => wish,
+            Delivery::Whole => UsageWish::NotAsked,
+        };
+        Self {
+            frames: sse::Decoder::new(event_limit),
+            answer: dialect::Stream::new(dialect),
+            dialect,
+            gate: Gate::default(),
+            usage_wish,
+            content: false,
+            usage: None,
+        }
+    }
+
+    /// Whether bytes have been let through to the client.
+    pub(super) fn is_committed(&self) -> bool {
+        self.gate.is_committed()
+    }
+
+    /// The usage that the provider reported last.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    /// Takes the next bytes of the body.
+    pub(super) fn chunk(&mut self, bytes: Bytes) -> Step {
+        self.frames.push(bytes);
+        let mut step = Step::default();
+        let mut out = Out::default();
+        loop {
+            match self.frames.next_frame() {
+                Ok(None) => break,
+                Ok(Some(frame)) => match self.frame(&frame, &mut out, &mut step) {
+                    None => {}
+                    Some(end) => {
+                        step.end = Some(end);
+                        break;
+                    }
+                },
+                Err(sse::TooLong { .. }) => {
+                    step.end = Some(Err(Why::TooLarge));
+                    break;
+                }
+            }
+        }
+        self.settle(step, out)
+    }
+
+    /// Takes the end of the body. A last event that lacks its blank line counts if it is whole.
+    pub(super) fn finish(&mut self) -> Step {
+        let mut step = Step::default();
+        let mut out = Out::default();
+        let tail = match self.frames.finish() {
+            Ok(None) => None,
+            Ok(Some(frame)) => {
+                let raw = frame.data.as_deref().map(|data| sse::encode(None, data));
+                let closed = sse::Frame {
+                    raw: raw.unwrap_or_default(),
+                    ..frame
+                };
+                self.frame(&closed, &mut out, &mut step)
+            }
+            Err(sse::TooLong { .. }) => Some(Err(Why::TooLarge)),
+        };
+        step.end = Some(match tail {
+            Some(end) => end,
+            None if self.answer.finished() => {
+                out.push(dialect::end(self.dialect));
+                out.sign = Sign::End;
+                Ok(())
+            }
+            None => Err(Why::Truncated),
+        });
+        self.settle(step, out)
+    }
+
+    /// Puts one frame into `out`; returns the stream's end if the frame is it.
+    fn frame(
+        &mut self,
+        frame: &sse::Frame,
+        out: &mut Out,
+        step: &mut Step,
+    ) -> Option<Result<(), Why>> {
+        let mut seen = Seen::default();
+        let Ok(carry) = self.answer.frame(frame, &mut |event| seen.take(&event)) else {
+            return Some(Err(Why::Malformed));
+        };
+        self.usage = seen.usage.or(self.usage);
+        self.content |= seen.content;
+        step.progress |= carry != Carry::Comment;
+        if seen.content {
+            out.sign = Sign::Content;
+        }
+        match carry {
+            Carry::Forward => out.push(clean(frame)),
+            Carry::UsageOnly if self.usage_wish == UsageWish::Asked => out.push(clean(frame)),
+            Carry::UsageOnly => {}
+            // Before the commit nobody waits for a sign of life: a status can still go out.
+            Carry::Comment if !self.gate.is_committed() => {}
+            Carry::Comment => out.push(frame.raw.clone()),
+            Carry::Failure => {
+                return Some(Err(Why::InStream(seen.failure.unwrap_or_default())));
+            }
+            Carry::End if !self.answer.finished() => return Some(Err(Why::Truncated)),
+            Carry::End => {
+                out.push(dialect::end(self.dialect));
+                out.sign = Sign::End;
+                return Some(Ok(()));
+            }
+        }
+        None
+    }
+
+    /// Runs what was gathered through the gate.
+    fn settle(&mut self, mut step: Step, out: Out) -> Step {
+        let sign = out.sign;
+        if let Some(frames) = out.joined() {
+            let (gate, send) = std::mem::take(&mut self.gate).push(frames, sign);
+            self.gate = gate;
+            step.send = send;
+        }
+        step.content = self.content;
+        step
+    }
+}
+
+/// The frame as it may go to a client: fields that the SDKs stumble over (`id`, `retry`, a name
+/// where the format has none) are left out.
+fn clean(frame: &sse::Frame) -> Bytes {
+    match &frame.data {
+        Some(data) if frame.id.is_some() || frame.retry.is_some() || frame.event.is_some() => {
+            sse::encode(None, data)
+        }
+        _ => frame.raw.clone(),
+    }
+}
+
+/// Frames gathered from one chunk: a single one is passed on as the slice that it is.
+struct Out {
+    first: Option<Bytes>,
+    rest: BytesMut,
+    sign: Sign,
+}
+
+impl Default for Out {
+    fn default() -> Self {
+        Self {
+            first: None,
+            rest: BytesMut::new(),
+            sign: Sign::Preamble,
+        }
+    }
+}
+
+impl Out {
+    fn push(&mut self, frame: Bytes) {
+        match (&mut self.first, self.rest.is_empty()) {
+            (None, true) => self.first = Some(frame),
+            (Some(first), true) => {
+                self.rest.reserve(first.len() + frame.len());
+                self.rest.extend_from_slice(first);
+                self.rest.extend_from_slice(&frame);
+            }
+            _ => self.rest.extend_from_slice(&frame),
+        }
+    }
+
+    fn joined(self) -> Option<Bytes> {
+        if self.rest.is_empty() {
+            self.first
+        } else {
+            Some(self.rest.freeze())
+        }
+    }
+}
+
+/// Carries the body of a good stream to its end.
+pub(super) async fn run<C: Client>(
+    turn: &mut Turn<'_, '_, C>,
+    call: &mut Call,
+    head: AnswerHead,
+) -> End {
+    let job = turn.job;
+    let mut pump = Pump::new(turn.target.dialect, job.request.delivery, job.event_limit);
+    let mut head = Some(head);
+    let end = loop {
+        let step = match turn.race(call.chunk()).await {
+            Raced::Left => break Err(Cut::Left(ClientGone)),
+            Raced::Short(why) => break Err(Cut::Why(why)),
+            Raced::Done(Ok(Some(bytes))) => pump.chunk(bytes),
+            Raced::Done(Ok(None)) => pump.finish(),
+            Raced::Done(Err(error)) => break Err(Cut::Why(Why::Call(error))),
+        };
+        turn.saw(step.progress, step.content, Instant::now());
+        let sent = match (step.send, step.end) {
+            (None, None) => continue,
+            (Some(frames), None) => deliver(turn.client, &mut head, frames).await,
+            (last, Some(Ok(()))) => {
+                let last = last.unwrap_or_default();
+                break finish(turn.client, &mut head, last)
+                    .await
+                    .map_err(Cut::Left);
+            }
+            (None, Some(Err(why))) => break Err(Cut::Why(why)),
+            (Some(frames), Some(Err(why))) => match deliver(turn.client, &mut head, frames).await {
+                Ok(()) => break Err(Cut::Why(why)),
+                gone => gone,
+            },
+        };
+        if let Err(gone) = sent {
+            break Err(Cut::Left(gone));
+        }
+    };
+    turn.report.usage = pump.usage();
+    match end {
+        Ok(()) => End::Served,
+        Err(Cut::Left(ClientGone)) => End::Aborted,
+        Err(Cut::Why(why)) if pump.is_committed() => turn.broken(why).await,
+        Err(Cut::Why(why)) => End::Failed(why),
+    }
+}
+
+/// How a stream ended short of its good end.
+enum Cut {
+    /// The client left.
+    Left(ClientGone),
+    /// The attempt failed.
+    Why(Why),
+}
+
+/// Sends frames, with the head before the first of them.
+async fn deliver<C: Client>(
+    client: &mut C,
+    head: &mut Option<AnswerHead>,
+    frames: Bytes,
+) -> Result<(), ClientGone> {
+    match head.take() {
+        Some(head) => client.begin(head, frames).await,
+        None => client.send(frames).await,
+    }
+}
+
+/// Sends the last frames and ends the stream.
+async fn finish<C: Client>(
+    client: &mut C,
+    head: &mut Option<AnswerHead>,
+    last: Bytes,
+) -> Result<(), ClientGone> {
+    match head.take() {
+        Some(head) => {
+            client.begin(head, last).await?;
+            client.end(Bytes::new()).await
+        }
+        None => client.end(last).await,
+    }
+}

@@ -1,0 +1,103 @@
+//! A provider's error about the client's own request, on its way to that client.
+
+use bytes::Bytes;
+use memchr::memmem;
+
+use crate::json::Fields;
+use crate::upstream::ProviderSpec;
+
+/// What stands in a provider's words where our credential stood.
+const SCRUBBED: &[u8] = b"***";
+
+/// A credential shorter than this is no secret worth hiding, and would match by chance.
+const SHORTEST: usize = 8;
+
+/// Whether a body is a JSON object with an `error`, as every SDK of these formats reads it.
+pub(super) fn is_error(body: &[u8]) -> bool {
+    Fields::index(body).is_ok_and(|fields| fields.span("error").is_some())
+}
+
+/// The body without our credential, should the provider have quoted it.
+pub(super) fn scrub(body: Bytes, spec: &ProviderSpec) -> Bytes {
+    let Some(credential) = &spec.credential else {
+        return body;
+    };
+    let value = credential.value.as_bytes();
+    let secret = value.rsplit(|byte| *byte == b' ').next().unwrap_or(value);
+    if secret.len() < SHORTEST || memmem::find(&body, secret).is_none() {
+        return body;
+    }
+    let mut clean = Vec::with_capacity(body.len());
+    let mut rest = &body[..];
+    while let Some((before, after)) =
+        memmem::find(rest, secret).and_then(|at| rest.split_at_checked(at))
+    {
+        clean.extend_from_slice(before);
+        clean.extend_from_slice(SCRUBBED);
+        rest = after.get(secret.len()..).unwrap_or_default();
+    }
+    clean.extend_from_slice(rest);
+    clean.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use http::HeaderValue;
+    use http::header::AUTHORIZATION;
+
+    use super::*;
+    use crate::upstream::{Balance, BaseUrl, Credential, Peers, PoolSpec, Scheme};
+
+    fn spec(value: Option<&'static str>) -> ProviderSpec {
+        let peers = Peers::Static(vec![SocketAddr::from(([127, 0, 0, 1], 1))]);
+        let base = BaseUrl {
+            scheme: Scheme::Http,
+            host: "localhost".to_owned(),
+            port: 1,
+            prefix: String::new(),
+        };
+        let pool = PoolSpec {
+            peers,
+            balance: Balance::RoundRobin,
+            health: None,
+            tls: None,
+            private_peers: true,
+        };
+        let credential = value.map(|value| Credential {
+            header: AUTHORIZATION,
+            value: HeaderValue::from_static(value),
+        });
+        ProviderSpec {
+            name: "p".into(),
+            base,
+            credential,
+            pool,
+        }
+    }
+
+    #[test]
+    fn a_quoted_credential_is_taken_out_wherever_it_stands() {
+        let spec = spec(Some("Bearer sk-canary-1"));
+        for (body, expected) in [
+            ("sk-canary-1", "***"),
+            ("a sk-canary-1 b sk-canary-1", "a *** b ***"),
+            ("nothing here", "nothing here"),
+            ("", ""),
+        ] {
+            assert_eq!(
+                scrub(Bytes::from_static(body.as_bytes()), &spec),
+                expected,
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn without_a_credential_nothing_is_touched() {
+        let body = Bytes::from_static(b"Bearer x");
+        assert_eq!(scrub(body.clone(), &spec(None)), body);
+        assert_eq!(scrub(body.clone(), &spec(Some("Bearer x"))), body);
+    }
+}
