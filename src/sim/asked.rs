@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::sim::text::is_canary;
+use crate::sim::script::is_canary;
 
 /// The most choices, as at `OpenAI`.
 const MOST_CHOICES: u32 = 128;

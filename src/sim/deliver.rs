@@ -183,7 +183,7 @@ impl Exchange<'_> {
                 }
                 Next::More => outlet.wire().fill(READ).await?,
                 Next::End => break,
-                Next::Malformed => return Err(Over::Cut),
+                Next::Malformed => return Err(Over::Malformed),
             }
         }
         outlet.finish().await?;
@@ -336,4 +336,23 @@ async fn run(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_due_on_one_schedule_from_the_first() {
+        let script: Script = "first_after=1s,delay=20ms".parse().unwrap();
+        let start = Instant::now();
+        for (token, millis) in [(0, 1000), (1, 1020), (50, 2000), (1_000_000, 20_001_000)] {
+            assert_eq!(
+                due(start, &script, token) - start,
+                Duration::from_millis(millis),
+                "{token}"
+            );
+        }
+        assert!(due(start, &script, u64::MAX) > due(start, &script, 1_000_000));
+    }
 }

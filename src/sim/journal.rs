@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
-use crate::sim::entry::{End, Entry};
+use crate::sim::entry::{Body, BodyRecorder, End, Entry};
 use crate::sim::head::Head;
 
 /// How many bytes of heads and bodies are kept in all; the oldest entries make room.
@@ -185,9 +185,13 @@ impl Journal {
         self.changed.notify_waiters();
     }
 
-    /// Whether bodies need to be recorded.
-    pub(crate) fn keeps(&self) -> bool {
-        self.capacity > 0
+    /// Records a body as far as the journal keeps it.
+    pub(crate) fn recorder(&self) -> BodyRecorder {
+        if self.capacity > 0 {
+            BodyRecorder::keeping()
+        } else {
+            BodyRecorder::counting()
+        }
     }
 
     /// Numbers an entry and keeps it. Both under one lock: the ring is without gaps.
@@ -280,9 +284,9 @@ impl<'a> UnderWay<'a> {
     }
 
     /// Notes that the body is complete.
-    pub(crate) fn body(&self, body: crate::sim::entry::Body) {
+    pub(crate) fn body(&self, body: Body) {
         self.entry.set_body(body);
-        if self.journal.keeps() && !self.entry.body().is_empty() {
+        if !self.entry.body().is_empty() {
             self.journal.weigh_again(&self.entry);
         }
         self.journal.ring_bell();
@@ -332,7 +336,7 @@ mod tests {
         let body = vec![b'x'; crate::sim::entry::KEPT_BODY];
         for _ in 0..4200 {
             let request = request(&journal);
-            let mut recorder = crate::sim::entry::BodyRecorder::default();
+            let mut recorder = BodyRecorder::keeping();
             recorder.push(&body);
             request.body(recorder.finish());
         }

@@ -1,7 +1,7 @@
 //! A provider simulator with scripted faults, over raw sockets: for tests, benches, and for
 //! rehearsing an outage. docs/simulator.md has the language of its scripts.
 //!
-//! A request's way: `server` accepts, `serve` reads and chooses the script, `deliver` answers,
+//! A request's way: `server` accepts, `serve` reads (`intake`) and chooses the script, `deliver` answers,
 //! `outlet` sends. `steps` is the order of an answer, `openai` its words.
 
 mod asked;
@@ -11,6 +11,7 @@ mod deliver;
 mod encode;
 mod entry;
 mod head;
+mod intake;
 mod journal;
 mod openai;
 mod outlet;

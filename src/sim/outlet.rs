@@ -37,6 +37,8 @@ pub(crate) enum Over {
     Cut,
     /// The script says RST.
     Reset,
+    /// The request turned out malformed while it was answered.
+    Malformed,
 }
 
 impl From<Gone> for Over {
@@ -55,6 +57,7 @@ impl Over {
             },
             Self::Cut => End::Cut,
             Self::Reset => End::Reset,
+            Self::Malformed => End::Refused,
         }
     }
 }

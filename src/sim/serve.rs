@@ -1,28 +1,24 @@
 //! One connection: its requests one after the other, each read, chosen a script for, answered.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
 use crate::sim::asked::{Asked, AskedError, EmbeddingsAsked};
-use crate::sim::body::{Incoming, Next};
 use crate::sim::control;
 use crate::sim::deliver::{Document, Exchange};
 use crate::sim::entry::{BodyRecorder, End};
-use crate::sim::head::{self, BodyLength, Head, Persistence};
+use crate::sim::head::{BodyLength, Head, Persistence};
+use crate::sim::intake::{Broken, read_body, read_head};
 use crate::sim::journal::UnderWay;
 use crate::sim::openai;
 use crate::sim::outlet::Over;
 use crate::sim::reply::BodySize;
+use crate::sim::script::is_canary;
 use crate::sim::script::{ErrorText, ParseError, Reading, Script};
 use crate::sim::state::State;
-use crate::sim::text::is_canary;
-use crate::sim::wire::{Close, Gone, READ, SMALL_READ, Wire, later};
-
-/// How long a connection may be idle, and how long a request's head or body may take.
-const PATIENCE: Duration = Duration::from_mins(10);
+use crate::sim::wire::{Close, Wire, later};
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,23 +59,15 @@ enum Refusal {
     Endpoint,
 }
 
-/// Why a request's body is not complete.
-enum Broken {
-    Gone(Gone),
-    Malformed,
-    TooLarge,
-    Slow,
-}
-
 /// Serves a connection to its end.
 pub(crate) async fn connection(state: Arc<State>, mut wire: Wire, number: u64) {
     let close = loop {
-        let head = match timeout(PATIENCE, read_head(&mut wire)).await {
-            Ok(Ok(head)) => head,
-            Ok(Err(Broken::Gone(_))) => return,
-            Ok(Err(Broken::Malformed)) => break refuse_head(&mut wire, 400).await,
-            Ok(Err(Broken::TooLarge)) => break refuse_head(&mut wire, 431).await,
-            Ok(Err(Broken::Slow)) | Err(_) => break Close::Orderly,
+        let head = match read_head(&mut wire).await {
+            Ok(head) => head,
+            Err(Broken::Gone(_)) => return,
+            Err(Broken::Malformed) => break refuse_head(&mut wire, 400).await,
+            Err(Broken::TooLarge) => break refuse_head(&mut wire, 431).await,
+            Err(Broken::Slow) => break Close::Orderly,
         };
         let next = if control::is_for(&head.path) {
             control(&state, &mut wire, &head).await
@@ -91,19 +79,6 @@ pub(crate) async fn connection(state: Arc<State>, mut wire: Wire, number: u64) {
         }
     };
     wire.close(close).await;
-}
-
-async fn read_head(wire: &mut Wire) -> Result<Head, Broken> {
-    loop {
-        if let Some(end) = head::end(&wire.inbox).filter(|end| *end <= head::LARGEST) {
-            let raw = wire.inbox.split_to(end);
-            return Head::parse(&raw).ok_or(Broken::Malformed);
-        }
-        if wire.inbox.len() > head::LARGEST {
-            return Err(Broken::TooLarge);
-        }
-        wire.fill(SMALL_READ).await.map_err(Broken::Gone)?;
-    }
 }
 
 async fn refuse_head(wire: &mut Wire, status: u16) -> Close {
@@ -119,7 +94,7 @@ async fn refuse_head(wire: &mut Wire, status: u16) -> Close {
 
 /// Answers a request to the simulator itself.
 async fn control(state: &State, wire: &mut Wire, head: &Head) -> Result<(), Close> {
-    let mut recorder = BodyRecorder::default();
+    let mut recorder = BodyRecorder::counting();
     let body = read_body(wire, head, state.largest_body, &mut recorder).await;
     let body = body.map_err(|_| Close::Orderly)?;
     let answer = control::answer(state, head, &body);
@@ -165,7 +140,7 @@ async fn exchange(
         Err(Failed::Over(over)) => {
             serving.under_way.end(over.end(&serving.under_way.entry));
             Err(match over {
-                Over::Gone(_) => Close::Orderly,
+                Over::Gone(_) | Over::Malformed => Close::Orderly,
                 Over::Cut => Close::Cut,
                 Over::Reset => Close::Reset,
             })
@@ -326,7 +301,7 @@ impl Serving<'_> {
             let exchange = self.begin(&script, self.head.persistence);
             return Ok((exchange.document(document).await?, script));
         }
-        let mut recorder = BodyRecorder::default();
+        let mut recorder = self.state.journal.recorder();
         let exchange = self.begin(&script, self.head.persistence);
         let echoed = exchange.echo(&mut recorder, size).await;
         self.under_way.body(recorder.finish());
@@ -366,7 +341,7 @@ impl Serving<'_> {
     }
 
     async fn body(&mut self) -> Result<BytesMut, Broken> {
-        let mut recorder = BodyRecorder::default();
+        let mut recorder = self.state.journal.recorder();
         let body = read_body(self.wire, self.head, self.state.largest_body, &mut recorder).await?;
         self.under_way.body(recorder.finish());
         Ok(body)
@@ -385,34 +360,5 @@ impl Serving<'_> {
         self.begin(&script, Persistence::Close)
             .document(Document::json(Vec::new()))
             .await
-    }
-}
-
-/// Reads a body to its end.
-async fn read_body(
-    wire: &mut Wire,
-    head: &Head,
-    largest: u64,
-    recorder: &mut BodyRecorder,
-) -> Result<BytesMut, Broken> {
-    let mut incoming = Incoming::new(head.length);
-    let mut body = BytesMut::new();
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match incoming.take(&mut wire.inbox) {
-            Next::Bytes(bytes) => {
-                if body.len().saturating_add(bytes.len()) as u64 > largest {
-                    return Err(Broken::TooLarge);
-                }
-                recorder.push(&bytes);
-                body.extend_from_slice(&bytes);
-            }
-            Next::More => match timeout_at(end, wire.fill(READ)).await {
-                Ok(filled) => filled.map_err(Broken::Gone)?,
-                Err(_) => return Err(Broken::Slow),
-            },
-            Next::End => return Ok(body),
-            Next::Malformed => return Err(Broken::Malformed),
-        }
     }
 }

@@ -115,6 +115,11 @@ impl Sim {
             .unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 0)))
     }
 
+    /// What a client is given as the provider's base URL (without TLS).
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address())
+    }
+
     /// All addresses, in the order given.
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses

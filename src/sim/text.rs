@@ -25,13 +25,6 @@ pub fn scripted_text(script: &Script, choice: u32, canary: Option<&str>) -> Opti
     String::from_utf8(text).ok()
 }
 
-/// Whether a text may be a canary: 1 to 64 letters, digits, `.`, `_`, `-`. Such a text is the same
-/// in JSON, in JSON within JSON, and in a header.
-pub(crate) fn is_canary(text: &str) -> bool {
-    let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=64).contains(&text.len()) && text.bytes().all(letter)
-}
-
 /// Writes single tokens. None of their bytes needs an escape in JSON.
 #[derive(Debug)]
 pub(crate) struct Words {

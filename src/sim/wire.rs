@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
@@ -17,9 +17,11 @@ use tokio_rustls::server::TlsStream;
 /// Room for a head, and for what comes while an answer is on its way.
 pub(crate) const SMALL_READ: usize = 8 << 10;
 
-/// Read at a time of a body. Also the most that is taken in while an answer is on its way: a peer that
-/// sends more than this meanwhile is not seen leaving until its bytes are wanted.
+/// Read at a time of a body. Also the most that is taken in while an answer is on its way.
 pub(crate) const READ: usize = 64 << 10;
+
+/// How often a full inbox is looked past.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How long a closing connection takes in what the peer still sends, lest an RST overtake the answer.
 const LINGER: Duration = Duration::from_secs(2);
@@ -184,11 +186,31 @@ impl Wire {
 
     /// Sends nothing until the peer leaves.
     pub(crate) async fn silence(&mut self) -> Gone {
-        std::future::poll_fn(|context| self.poll_gone(context)).await
+        let full = std::future::poll_fn(|context| match self.poll_gone(context) {
+            Poll::Ready(gone) => Poll::Ready(Some(gone)),
+            Poll::Pending if self.inbox.len() >= READ => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        });
+        if let Some(gone) = full.await {
+            return gone;
+        }
+        // Nothing more is taken in, so no read can tell. The socket knows, but wakes nobody.
+        loop {
+            let ready = self.stream.tcp().ready(Interest::READABLE).await;
+            if ready.is_ok_and(|ready| !ready.is_read_closed()) {
+                tokio::time::sleep(LOOK).await;
+            } else {
+                return self.note_gone();
+            }
+        }
     }
 
     /// Sends nothing until that time, or until the peer leaves.
     pub(crate) async fn silence_until(&mut self, time: tokio::time::Instant) -> Result<(), Gone> {
+        if time <= tokio::time::Instant::now() {
+            // A timer would round up to its next tick, a millisecond away.
+            return Ok(());
+        }
         match tokio::time::timeout_at(time, self.silence()).await {
             Ok(gone) => Err(gone),
             Err(_) => Ok(()),

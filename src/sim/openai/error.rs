@@ -1,7 +1,5 @@
 //! Error bodies, with the types and codes that `OpenAI` gives with each status.
 
-use serde_json::json;
-
 use crate::sim::script::ErrorText;
 
 /// The error object of a status; the words of the script come first.
@@ -10,8 +8,13 @@ pub(crate) fn status_error(status: u16, text: &ErrorText) -> Vec<u8> {
     let kind = text.kind.as_deref().unwrap_or(kind);
     let code = text.code.as_deref().or(code);
     let message = text.message.as_deref().unwrap_or(message);
-    let error = json!({ "message": message, "type": kind, "param": null, "code": code });
-    json!({ "error": error }).to_string().into_bytes()
+    let text = |text: &str| serde_json::to_string(text).unwrap_or_default();
+    let code = code.map_or_else(|| "null".to_owned(), text);
+    let (message, kind) = (text(message), text(kind));
+    format!(
+        "{{\"error\":{{\"message\":{message},\"type\":{kind},\"param\":null,\"code\":{code}}}}}"
+    )
+    .into_bytes()
 }
 
 /// Type, code and message as the API reference and recorded answers have them.

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::sim::script::value::{Quoted, show_duration, show_size};
-use crate::sim::script::{
-    Chunks, Content, Done, Fault, FaultKind, Finish, Framing, Length, Newline, Point, Reading,
-    Role, Script, Shape, Usage,
+use crate::sim::script::model::{
+    Chunks, Content, DEFAULT_TOKENS, Done, Fault, FaultKind, Finish, Framing, Length, Newline,
+    Point, Reading, Role, Script, Shape, Usage,
 };
+use crate::sim::script::value::{Quoted, show_duration, show_size};
 
 impl fmt::Display for Script {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,7 +68,7 @@ impl Script {
 
     fn show_answer(&self, items: &mut Vec<String>) {
         match self.tokens {
-            Length::Tokens(crate::sim::script::DEFAULT_TOKENS) => {}
+            Length::Tokens(DEFAULT_TOKENS) => {}
             Length::Tokens(count) => items.push(format!("tokens={count}")),
             Length::Endless => items.push("tokens=inf".to_owned()),
         }

@@ -379,6 +379,15 @@ fn every_slip_is_explained() {
     );
 }
 
+#[test]
+fn every_key_that_is_suggested_is_known() {
+    for key in crate::sim::script::error::KEYS {
+        let unknown =
+            |text: &str| matches!(text.parse::<Script>(), Err(ParseError::Unknown { .. }));
+        assert!(!unknown(key), "{key}");
+    }
+}
+
 fn time() -> impl Strategy<Value = Duration> {
     (0_u64..86_400_000_000).prop_map(Duration::from_micros)
 }

@@ -89,6 +89,29 @@ async fn a_client_that_leaves_within_its_request_is_noticed() {
 }
 
 #[tokio::test]
+async fn a_client_that_leaves_is_noticed_behind_a_body_that_nobody_reads() {
+    let sim = sim("hang,unread").await;
+    let mut client = Client::connect(&sim).await;
+    client.ask(&"m".repeat(90_000), "").await;
+    sim.journal()
+        .wait_for(|entries| entries.len() == 1, PATIENCE)
+        .await
+        .unwrap();
+    drop(client);
+    let end = first_end(sim.journal()).await;
+    assert!(
+        matches!(
+            end,
+            End::ClientClosed {
+                after: Stage::Request,
+                ..
+            }
+        ),
+        "{end:?}"
+    );
+}
+
+#[tokio::test]
 async fn an_endless_answer_waits_for_its_reader_and_ends_with_it() {
     let sim = sim("tokens=inf,token_bytes=64KiB").await;
     let mut client = Client::connect(&sim).await;

@@ -229,7 +229,7 @@ async fn an_answer_can_come_before_the_body_was_read() {
 
 #[tokio::test]
 async fn pings_are_comments_and_come_only_while_it_is_silent() {
-    let sim = sim("tokens=2,first_after=60ms,ping=10ms,stall@1").await;
+    let sim = sim("tokens=2,first_after=500ms,ping=5ms,stall@1").await;
     let mut client = Client::connect(&sim).await;
     client.ask("m", ",\"stream\":true").await;
     client.read_until(" w0").await;
