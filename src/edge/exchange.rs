@@ -105,6 +105,7 @@ pub(super) fn as_u64(length: usize) -> u64 {
 }
 
 /// An error for Pingora's own phases, with nothing in it that a log must not have.
+#[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors are boxed")]
 pub(super) fn internal(context: &'static str) -> Box<Error> {
     Error::explain(ErrorType::InternalError, context)
 }

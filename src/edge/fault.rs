@@ -34,7 +34,7 @@ fn reason(status: u16) -> &'static str {
 }
 
 /// A whole HTTP/1.1 answer to a request that never reached Pingora; the connection closes.
-pub(super) fn refused_head(refusal: &Refusal) -> Bytes {
+pub(super) fn refused_head(refusal: Refusal) -> Bytes {
     let kind = match refusal {
         Refusal::Malformed(_) => FaultKind::BadRequest,
         Refusal::TooLarge | Refusal::TooManyFields => FaultKind::HeadTooLarge,
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_one_whole_answer_that_closes() {
-        let bytes = refused_head(&Refusal::TooLarge);
+        let bytes = refused_head(Refusal::TooLarge);
         let text = std::str::from_utf8(&bytes).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(

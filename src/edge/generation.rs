@@ -15,7 +15,7 @@ use crate::upstream::{Provider, Upstreams};
 pub type Load = Box<dyn Fn() -> Result<Settings, String> + Send + Sync>;
 
 /// One configuration in force. An exchange takes one and keeps it to its end.
-pub struct Generation {
+pub(super) struct Generation {
     /// Counts from 1 at the start.
     pub number: u64,
     /// What the file said.
@@ -47,7 +47,7 @@ impl Generation {
     }
 
     /// The provider of that name, and the format it speaks.
-    pub fn provider(&self, name: &str) -> Option<(&Arc<Provider>, Dialect)> {
+    pub(super) fn provider(&self, name: &str) -> Option<(&Arc<Provider>, Dialect)> {
         let provider = self.providers.get(name)?;
         let settings = self
             .settings
@@ -60,7 +60,7 @@ impl Generation {
 
 /// How the last reload went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LastReload {
+pub(super) enum LastReload {
     /// None has been asked for.
     Never,
     /// The generation in force came from it.
@@ -70,7 +70,7 @@ pub enum LastReload {
 }
 
 /// The generation in force, and the way to the next.
-pub struct Generations {
+pub(super) struct Generations {
     current: ArcSwap<Generation>,
     upstreams: Arc<Upstreams>,
     load: Load,
@@ -79,7 +79,7 @@ pub struct Generations {
 
 impl Generations {
     /// Raises the first generation. Needs a runtime: providers bring their own tasks.
-    pub fn first(settings: Settings, load: Load) -> Self {
+    pub(super) fn first(settings: Settings, load: Load) -> Self {
         let upstreams = Upstreams::new();
         let first = Generation::raise(1, settings, &upstreams);
         Self {
@@ -91,19 +91,19 @@ impl Generations {
     }
 
     /// The generation in force.
-    pub fn current(&self) -> Arc<Generation> {
+    pub(super) fn current(&self) -> Arc<Generation> {
         self.current.load_full()
     }
 
     /// How the last reload went.
-    pub fn last_reload(&self) -> LastReload {
+    pub(super) fn last_reload(&self) -> LastReload {
         self.last.lock().clone()
     }
 
     /// Loads, checks and swaps; on any error the generation in force stays.
     ///
     /// `fits` has the last word: it refuses what cannot change while running.
-    pub fn reload(
+    pub(super) fn reload(
         &self,
         fits: impl Fn(&Settings, &Settings) -> Result<(), String>,
     ) -> Result<Arc<Generation>, String> {
@@ -124,7 +124,7 @@ impl Generations {
 }
 
 /// Refuses changes of what was bound at the start.
-pub fn listeners_unchanged(current: &Settings, next: &Settings) -> Result<(), String> {
+pub(super) fn listeners_unchanged(current: &Settings, next: &Settings) -> Result<(), String> {
     let shape = |settings: &Settings| {
         settings
             .listeners

@@ -104,21 +104,18 @@ pub(super) fn authenticate(keys: &Keys, headers: &HeaderMap) -> Result<Option<Ar
 
 /// The key a client shows, in either of its two places; two that differ are none.
 fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
-    let bearer = only(headers, &AUTHORIZATION)?.map(bearer_token);
-    let plain = only(headers, &HeaderName::from_static("x-api-key"))?;
-    match (bearer, plain) {
-        (Some(Some(bearer)), Some(plain)) if bearer == plain => Some(plain),
-        (Some(bearer), None) => bearer,
-        (None, Some(plain)) => Some(plain),
-        _ => None,
-    }
-}
-
-/// The field's only value, or none; `None` outside when there are several.
-fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<Option<&'a [u8]>> {
-    let mut values = headers.get_all(name).iter();
-    let first = values.next().map(HeaderValue::as_bytes);
-    values.next().is_none().then_some(first)
+    let mut keys = headers
+        .get_all(AUTHORIZATION)
+        .iter()
+        .map(|value| bearer_token(value.as_bytes()))
+        .chain(
+            headers
+                .get_all("x-api-key")
+                .iter()
+                .map(|value| Some(value.as_bytes())),
+        );
+    let first = keys.next()??;
+    keys.all(|key| key == Some(first)).then_some(first)
 }
 
 fn bearer_token(value: &[u8]) -> Option<&[u8]> {

@@ -25,7 +25,7 @@ mod tls;
 
 pub use admin::{Admin, Readiness, StatusSource};
 pub use caps::{ConnectionCounts, Connections};
-pub use generation::{Generation, Load};
+pub use generation::Load;
 pub use guard::{Guard, RefusalRenderer};
 pub use head::{Framing, Head, HeadLimits, HeadScan, Refusal, Rule, check};
 pub use listen::Listener;

@@ -58,7 +58,7 @@ impl ProxyHttp for Edge {
             Ok(Next::Answered) => Ok(true),
             Err(_) => {
                 exchange.record.outcome = Outcome::Panicked;
-                self.after_panic(session, exchange).await;
+                after_panic(session, exchange).await;
                 Ok(true)
             }
         }
@@ -153,7 +153,7 @@ impl Edge {
         let path = head.uri.path();
         let call = inbound::call(&head.method, path);
         match call {
-            Call::Other => return self.other(session, exchange),
+            Call::Other => return other(session, exchange),
             Call::WrongMethod(allow) => {
                 let fault = Fault::new(FaultKind::MethodNotAllowed, "no such method here");
                 return Err(Refusal {
@@ -167,35 +167,13 @@ impl Edge {
         if head.uri.query().is_some() {
             return Err(Fault::new(FaultKind::NotFound, "no such path").into());
         }
-        let key = self.who(session, exchange)?;
+        let key = who(session, exchange)?;
         match call {
             Call::Model(id) => models(session, exchange, key.as_deref(), Some(id)).await,
             Call::Models => models(session, exchange, key.as_deref(), None).await,
             _ => self.chat(session, exchange, key.as_deref()).await,
         }
         .map(|()| Next::Answered)
-    }
-
-    fn who(
-        &self,
-        session: &ServerSession,
-        exchange: &mut Exchange,
-    ) -> Result<Option<Arc<Key>>, Refusal> {
-        let keys = &exchange.generation.settings.keys;
-        let key = inbound::authenticate(keys, &session.req_header().headers)?;
-        exchange.record.key = key.as_ref().map(|key| Arc::clone(&key.name));
-        Ok(key)
-    }
-
-    /// A path that segue does not interpret: handed on where the config says so.
-    fn other(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Result<Next, Refusal> {
-        let Some(passage) = passthrough::open(session.req_header(), &exchange.generation) else {
-            return Err(Fault::new(FaultKind::NotFound, "no such path").into());
-        };
-        exchange.record.endpoint = Endpoint::Passthrough;
-        self.who(session, exchange)?;
-        exchange.passage = Some(passage);
-        Ok(Next::Native)
     }
 
     async fn chat(
@@ -269,21 +247,21 @@ impl Edge {
             Some(fault) => Err(fault.into()),
         }
     }
+}
 
-    /// A panic in our own code: this client is told, nobody else notices.
-    async fn after_panic(&self, session: &mut ServerSession, exchange: &mut Exchange) {
-        session.set_keepalive(None);
-        let fault = Fault::new(FaultKind::Internal, "segue failed on this request");
-        if session.response_written().is_none() {
-            refuse(session, exchange, &fault, None).await;
-            exchange.record.outcome = Outcome::Panicked;
-            return;
-        }
-        if matches!(exchange.record.delivery, Some(Delivery::Stream(_))) {
-            let event = dialect::fault_event(Dialect::OpenAi, &fault);
-            // The client may be gone as well; there is nothing left to do about it.
-            let _ = session.write_response_body(event, true).await;
-        }
+/// A panic in our own code: this client is told, nobody else notices.
+async fn after_panic(session: &mut ServerSession, exchange: &mut Exchange) {
+    session.set_keepalive(None);
+    let fault = Fault::new(FaultKind::Internal, "segue failed on this request");
+    if session.response_written().is_none() {
+        refuse(session, exchange, &fault, None).await;
+        exchange.record.outcome = Outcome::Panicked;
+        return;
+    }
+    if matches!(exchange.record.delivery, Some(Delivery::Stream(_))) {
+        let event = dialect::fault_event(Dialect::OpenAi, &fault);
+        // The client may be gone as well; there is nothing left to do about it.
+        let _ = session.write_response_body(event, true).await;
     }
 }
 
@@ -297,6 +275,24 @@ impl From<Fault> for Refusal {
     fn from(fault: Fault) -> Self {
         Self { fault, allow: None }
     }
+}
+
+fn who(session: &ServerSession, exchange: &mut Exchange) -> Result<Option<Arc<Key>>, Refusal> {
+    let keys = &exchange.generation.settings.keys;
+    let key = inbound::authenticate(keys, &session.req_header().headers)?;
+    exchange.record.key = key.as_ref().map(|key| Arc::clone(&key.name));
+    Ok(key)
+}
+
+/// A path that segue does not interpret: handed on where the config says so.
+fn other(session: &mut ServerSession, exchange: &mut Exchange) -> Result<Next, Refusal> {
+    let Some(passage) = passthrough::open(session.req_header(), &exchange.generation) else {
+        return Err(Fault::new(FaultKind::NotFound, "no such path").into());
+    };
+    exchange.record.endpoint = Endpoint::Passthrough;
+    who(session, exchange)?;
+    exchange.passage = Some(passage);
+    Ok(Next::Native)
 }
 
 async fn refuse(
@@ -353,15 +349,14 @@ async fn models(
     id: Option<&str>,
 ) -> Result<(), Refusal> {
     let generation = Arc::clone(&exchange.generation);
-    let body = match id {
-        Some(id) => dialect::model(Dialect::OpenAi, &route(&generation, key, id)?.name),
-        None => {
-            let routes = generation.settings.routes.iter();
-            let names = routes
-                .map(|route| &*route.name)
-                .filter(|name| may_use(key, name));
-            dialect::models(Dialect::OpenAi, names)
-        }
+    let body = if let Some(id) = id {
+        dialect::model(Dialect::OpenAi, &route(&generation, key, id)?.name)
+    } else {
+        let routes = generation.settings.routes.iter();
+        let names = routes
+            .map(|route| &*route.name)
+            .filter(|name| may_use(key, name));
+        dialect::models(Dialect::OpenAi, names)
     };
     let record = &mut exchange.record;
     record.outcome = Outcome::Served;

@@ -20,6 +20,7 @@ use crate::edge::exchange::Shared;
 use crate::edge::fault;
 use crate::edge::front::Front;
 use crate::edge::generation::{Generation, Generations, Load, listeners_unchanged};
+use crate::edge::head::Refusal;
 use crate::edge::listen::Listener;
 use crate::edge::proxy::Edge;
 use crate::edge::settings::{Limits, ListenerSettings, LogTarget, Settings};
@@ -235,7 +236,7 @@ async fn accept<A: ServerApp + Send + Sync + 'static>(
     limits: Arc<ArcSwap<Limits>>,
     closing: watch::Receiver<bool>,
 ) {
-    let refuse = Arc::new(fault::refused_head);
+    let refuse = Arc::new(|refusal: &Refusal| fault::refused_head(*refusal));
     if let Err(error) = listener
         .serve(app, connections, limits, refuse, closing)
         .await

@@ -10,7 +10,7 @@ use crate::route::Timeouts;
 
 /// Which bound ran out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expired {
+pub(super) enum Expired {
     /// No first token in time.
     FirstToken,
     /// Silence after the first token.
@@ -23,7 +23,7 @@ pub enum Expired {
 
 /// The bounds that are running.
 #[derive(Clone, Debug)]
-pub struct Clocks {
+pub(super) struct Clocks {
     deadline: Instant,
     total: Instant,
     first_token: Option<Instant>,
@@ -33,7 +33,7 @@ pub struct Clocks {
 
 impl Clocks {
     /// Clocks of an attempt that begins at `now`, cut to the exchange's `deadline`.
-    pub fn start(now: Instant, deadline: Instant, timeouts: &Timeouts) -> Self {
+    pub(super) fn start(now: Instant, deadline: Instant, timeouts: &Timeouts) -> Self {
         Self {
             deadline,
             total: after(now, timeouts.total),
@@ -44,18 +44,18 @@ impl Clocks {
     }
 
     /// The first token (or the head of a whole answer) came at `now`.
-    pub fn begun(&mut self, now: Instant) {
+    pub(super) fn begun(&mut self, now: Instant) {
         self.first_token = None;
         self.progress = now;
     }
 
     /// The provider showed life at `now`. Before the first token it moves nothing.
-    pub fn progressed(&mut self, now: Instant) {
+    pub(super) fn progressed(&mut self, now: Instant) {
         self.progress = now;
     }
 
     /// When the next clock runs out if nothing happens until then.
-    pub fn due(&self) -> Instant {
+    pub(super) fn due(&self) -> Instant {
         let silence = self
             .first_token
             .unwrap_or_else(|| after(self.progress, self.stall));
@@ -63,7 +63,7 @@ impl Clocks {
     }
 
     /// The clock that has run out at `now`, if one has.
-    pub fn expired(&self, now: Instant) -> Option<Expired> {
+    pub(super) fn expired(&self, now: Instant) -> Option<Expired> {
         if now < self.due() {
             return None;
         }

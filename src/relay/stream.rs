@@ -12,7 +12,7 @@ use crate::dialect::{self, Carry};
 use crate::exchange::{Delivery, Dialect, Event, Failure, Usage, UsageWish};
 use crate::relay::client::{AnswerHead, Client, ClientGone};
 use crate::relay::gate::{Gate, Sign};
-use crate::relay::turn::{Raced, Turn};
+use crate::relay::turn::{Life, Raced, Turn};
 use crate::relay::verdict::{End, Why};
 use crate::sse;
 use crate::units::ByteSize;
@@ -23,10 +23,8 @@ use crate::upstream::Call;
 pub(super) struct Step {
     /// What may go out now.
     pub(super) send: Option<Bytes>,
-    /// Whether the provider said anything that counts as life.
-    pub(super) progress: bool,
-    /// Whether content has come, now or before.
-    pub(super) content: bool,
+    /// What it says about the provider's being alive.
+    pub(super) life: Life,
     /// Set when the stream is over.
     pub(super) end: Option<Result<(), Why>>,
 }
@@ -38,7 +36,6 @@ pub(super) struct Pump {
     dialect: Dialect,
     gate: Gate,
     usage_wish: UsageWish,
-    content: bool,
     usage: Option<Usage>,
 }
 
@@ -77,7 +74,6 @@ impl Pump {
             dialect,
             gate: Gate::default(),
             usage_wish,
-            content: false,
             usage: None,
         }
     }
@@ -156,8 +152,12 @@ impl Pump {
             return Some(Err(Why::Malformed));
         };
         self.usage = seen.usage.or(self.usage);
-        self.content |= seen.content;
-        step.progress |= carry != Carry::Comment;
+        let life = match carry {
+            _ if seen.content => Life::Content,
+            Carry::Comment => Life::None,
+            _ => Life::Progress,
+        };
+        step.life = step.life.max(life);
         if seen.content {
             out.sign = Sign::Content;
         }
@@ -165,8 +165,11 @@ impl Pump {
             Carry::Forward => out.push(clean(frame)),
             Carry::UsageOnly if self.usage_wish == UsageWish::Asked => out.push(clean(frame)),
             Carry::UsageOnly => {}
-            // Before the commit nobody waits for a sign of life: a status can still go out.
-            Carry::Comment if !self.gate.is_committed() => {}
+            // Before the commit nobody waits for a sign of life: a status can still go out. What
+            // this chunk commits counts, or the cut of the chunks would show.
+            Carry::Comment
+                if is_labelled(frame)
+                    || !self.gate.is_committed() && out.sign == Sign::Preamble => {}
             Carry::Comment => out.push(frame.raw.clone()),
             Carry::Failure => {
                 return Some(Err(Why::InStream(seen.failure.unwrap_or_default())));
@@ -189,7 +192,6 @@ impl Pump {
             self.gate = gate;
             step.send = send;
         }
-        step.content = self.content;
         step
     }
 }
@@ -198,11 +200,13 @@ impl Pump {
 /// where the format has none) are left out.
 fn clean(frame: &sse::Frame) -> Bytes {
     match &frame.data {
-        Some(data) if frame.id.is_some() || frame.retry.is_some() || frame.event.is_some() => {
-            sse::encode(None, data)
-        }
+        Some(data) if is_labelled(frame) => sse::encode(None, data),
         _ => frame.raw.clone(),
     }
+}
+
+fn is_labelled(frame: &sse::Frame) -> bool {
+    frame.id.is_some() || frame.retry.is_some() || frame.event.is_some()
 }
 
 /// Frames gathered from one chunk: a single one is passed on as the slice that it is.
@@ -261,7 +265,7 @@ pub(super) async fn run<C: Client>(
             Raced::Done(Ok(None)) => pump.finish(),
             Raced::Done(Err(error)) => break Err(Cut::Why(Why::Call(error))),
         };
-        turn.saw(step.progress, step.content, Instant::now());
+        turn.saw(step.life, Instant::now());
         let sent = match (step.send, step.end) {
             (None, None) => continue,
             (Some(frames), None) => deliver(turn.client, &mut head, frames).await,

@@ -25,6 +25,18 @@ pub(super) enum Raced<T> {
     Short(Why),
 }
 
+/// What a provider's bytes say about its being alive.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Life {
+    /// Nothing, or comments only.
+    #[default]
+    None,
+    /// Frames without content.
+    Progress,
+    /// Content.
+    Content,
+}
+
 /// The state of one attempt: who is waiting, for how long, and what is known so far.
 pub(super) struct Turn<'a, 'j, C: Client> {
     pub(super) client: &'a mut C,
@@ -57,15 +69,17 @@ impl<C: Client> Turn<'_, '_, C> {
         }
     }
 
-    /// Notes progress, and the first token when `content` has come.
-    pub(super) fn saw(&mut self, progress: bool, content: bool, now: Instant) {
-        if content && self.attempt.first_token.is_none() {
-            self.attempt.first_token = Some(now.saturating_duration_since(self.begun));
-            self.report.first_token = Some(now);
-            self.clocks.begun(now);
-            self.timer.as_mut().reset(self.clocks.due().into());
-        } else if progress {
-            self.clocks.progressed(now);
+    /// Notes a sign of life that came at `now`.
+    pub(super) fn saw(&mut self, life: Life, now: Instant) {
+        match life {
+            Life::None => {}
+            Life::Content if self.attempt.first_token.is_none() => {
+                self.attempt.first_token = Some(now.saturating_duration_since(self.begun));
+                self.report.first_token = Some(now);
+                self.clocks.begun(now);
+                self.timer.as_mut().reset(self.clocks.due().into());
+            }
+            Life::Progress | Life::Content => self.clocks.progressed(now),
         }
     }
 

@@ -65,7 +65,7 @@ impl Why {
     /// The reason's name in log and metrics: a bounded set.
     pub(super) fn name(&self) -> &'static str {
         match self {
-            Self::Call(error) => call_name(error),
+            Self::Call(error) => call_name(*error),
             Self::Expired(Expired::FirstToken) => "first_token_timeout",
             Self::Expired(Expired::Stall) => "stall",
             Self::Expired(Expired::Total) => "attempt_timeout",
@@ -109,20 +109,15 @@ impl Why {
                     format!("the provider behind {route:?} has reached a rate limit"),
                 )
             },
-            Self::Expired(_) => Fault::new(
-                FaultKind::ProviderTimeout,
-                format!(
-                    "the provider behind {route:?} did not answer in time ({})",
-                    self.name()
-                ),
-            ),
-            Self::Call(CallError::ConnectTimeout | CallError::WriteTimeout) => Fault::new(
-                FaultKind::ProviderTimeout,
-                format!(
-                    "the provider behind {route:?} did not answer in time ({})",
-                    self.name()
-                ),
-            ),
+            Self::Expired(_) | Self::Call(CallError::ConnectTimeout | CallError::WriteTimeout) => {
+                Fault::new(
+                    FaultKind::ProviderTimeout,
+                    format!(
+                        "the provider behind {route:?} did not answer in time ({})",
+                        self.name()
+                    ),
+                )
+            }
             Self::Budget => Fault::new(FaultKind::Overloaded, "segue is at its memory limit")
                 .retry_after(Duration::from_secs(1)),
             Self::Stopping => Fault::new(FaultKind::Overloaded, "segue is stopping")
@@ -136,7 +131,7 @@ impl Why {
 }
 
 /// A failed call's name in log and metrics.
-fn call_name(error: &CallError) -> &'static str {
+fn call_name(error: CallError) -> &'static str {
     match error {
         CallError::NoPeer => "no_peer",
         CallError::Resolve => "resolve",

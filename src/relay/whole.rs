@@ -7,7 +7,7 @@ use bytes::{Bytes, BytesMut};
 use crate::dialect;
 use crate::exchange::{Dialect, Event, Failure, Usage};
 use crate::relay::client::{AnswerHead, Client, ClientGone};
-use crate::relay::turn::{Raced, Turn};
+use crate::relay::turn::{Life, Raced, Turn};
 use crate::relay::verdict::{End, Why};
 use crate::units::ByteSize;
 use crate::upstream::Call;
@@ -57,7 +57,7 @@ pub(super) async fn read<C: Client>(
             Raced::Done(Ok(None)) => return Ok(body.whole()),
             Raced::Done(Ok(Some(bytes))) => bytes,
         };
-        turn.saw(true, true, Instant::now());
+        turn.saw(Life::Content, Instant::now());
         if body.len().saturating_add(bytes.len()) > limit.as_len() {
             return Err(Short::Failed(Why::TooLarge));
         }
