@@ -72,9 +72,7 @@ fn segue(upstream: SocketAddr) -> Proxy {
          routes:\n  bench: up/m\n"
     );
     fs::write(&config, text).unwrap();
-    let mut command = pinned(std::path::Path::new(
-        "/work/main/target/release/examples/tmp",
-    ));
+    let mut command = pinned(std::path::Path::new(env!("CARGO_BIN_EXE_segue")));
     command
         .arg("run")
         .arg("-c")

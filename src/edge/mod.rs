@@ -3,6 +3,7 @@
 mod admin;
 mod caps;
 mod connection;
+mod descriptors;
 mod exchange;
 mod fault;
 mod front;

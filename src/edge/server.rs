@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use pingora_core::apps::ServerApp;
+use pingora_core::apps::{HttpServerOptions, ServerApp};
+use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use tokio::sync::watch;
@@ -17,7 +18,6 @@ use tokio::task::JoinSet;
 use crate::edge::admin::{Admin, Readiness};
 use crate::edge::caps::Connections;
 use crate::edge::exchange::Shared;
-use crate::edge::fault;
 use crate::edge::front::Front;
 use crate::edge::generation::{Generation, Generations, Load, listeners_unchanged};
 use crate::edge::head::Refusal;
@@ -25,11 +25,22 @@ use crate::edge::listen::Listener;
 use crate::edge::proxy::Edge;
 use crate::edge::settings::{Limits, ListenerSettings, LogTarget, Settings};
 use crate::edge::status::Status;
+use crate::edge::{descriptors, fault};
 use crate::relay::Budget;
 use crate::telemetry::{AccessLog, Destination, Known, Metrics, ReloadResult};
 
 /// How long running streams get for their error events once the drain's time is over.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// Flow-control windows towards an HTTP/2 client, in bytes.
+const H2_STREAM_WINDOW: u32 = 64 << 10;
+const H2_CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// Bytes of one HTTP/2 stream that may wait for a slow client.
+const H2_SEND_BUFFER: usize = 256 << 10;
+
+/// Streams of one connection that may be reset before it is closed.
+const H2_RESETS: usize = 200;
 
 /// How long the access log may take to write what waits.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
@@ -164,7 +175,10 @@ impl Running {
     }
 
     fn serve(&mut self, listeners: Vec<Listener>) {
+        let limits = self.limits.load();
         let mut proxy = HttpProxy::new(Edge(Arc::clone(&self.shared)), server_conf());
+        proxy.server_options = Some(server_options(&limits));
+        proxy.h2_options = Some(h2_options(&limits));
         proxy.handle_init_modules();
         let proxy = Arc::new(proxy);
         for listener in listeners {
@@ -208,7 +222,14 @@ impl Running {
     /// Hands a generation to whoever keeps a part of it.
     fn adopt(&self, generation: &Generation) {
         let settings = &generation.settings;
-        self.limits.store(Arc::new(settings.limits.clone()));
+        let connections = descriptors::connections(settings.limits.connections);
+        if connections < settings.limits.connections {
+            log::warn!("at most {connections} connections: the descriptor limit allows no more");
+        }
+        self.limits.store(Arc::new(Limits {
+            connections,
+            ..settings.limits.clone()
+        }));
         self.shared.budget.set_limit(settings.limits.buffered);
         for (front, settings) in self.fronts.iter().zip(&settings.listeners) {
             if let (Some(tls), Some(settings)) = (&front.tls, &settings.tls)
@@ -256,6 +277,27 @@ fn access_log(settings: &Settings, metrics: &Metrics) -> io::Result<AccessLog> {
         settings.log.queue,
         metrics.access_log_dropped(),
     )
+}
+
+/// Bounds of a connection. Pingora keeps them for its life, so a reload may not change them.
+fn server_options(limits: &Limits) -> HttpServerOptions {
+    let mut options = HttpServerOptions::default();
+    options.keepalive_request_limit = Some(limits.requests_per_connection);
+    options.h2_idle_timeout = Some(limits.idle);
+    options
+}
+
+/// HTTP/2 within bounds: Pingora's own for header lists, ours for streams, windows and resets.
+fn h2_options(limits: &Limits) -> H2Options {
+    let mut options = default_h2_options();
+    options
+        .max_concurrent_streams(limits.h2_streams)
+        .initial_window_size(H2_STREAM_WINDOW)
+        .initial_connection_window_size(H2_CONNECTION_WINDOW)
+        .max_send_buffer_size(H2_SEND_BUFFER)
+        .max_local_error_reset_streams(Some(H2_RESETS))
+        .max_pending_accept_reset_streams(H2_RESETS);
+    options
 }
 
 /// What Pingora's proxy takes from its own configuration: for the passthrough alone.
