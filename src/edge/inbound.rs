@@ -3,7 +3,9 @@
 //! Heads of HTTP/1 have passed `head::check` already; here the rules that hold for both
 //! protocols are applied, and the body is read within its bounds.
 
-use std::sync::Arc;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -28,13 +30,13 @@ const LONGEST_ID: usize = 128;
 
 /// What a path and method ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Call<'a> {
+pub(super) enum Call {
     /// `POST /v1/chat/completions`.
     Chat,
     /// `GET /v1/models`.
     Models,
     /// `GET /v1/models/{id}`, the id as written.
-    Model(&'a str),
+    Model(String),
     /// A known path with a method it has not; the value of `allow`.
     WrongMethod(&'static str),
     /// Anything else.
@@ -42,7 +44,7 @@ pub(super) enum Call<'a> {
 }
 
 /// Reads the call from the raw request target: exact, nothing is normalised.
-pub(super) fn call<'a>(method: &Method, path: &'a str) -> Call<'a> {
+pub(super) fn call(method: &Method, path: &str) -> Call {
     match path {
         "/v1/chat/completions" if method == Method::POST => Call::Chat,
         "/v1/chat/completions" => Call::WrongMethod("POST"),
@@ -50,7 +52,7 @@ pub(super) fn call<'a>(method: &Method, path: &'a str) -> Call<'a> {
         "/v1/models" => Call::WrongMethod("GET"),
         _ => match path.strip_prefix("/v1/models/") {
             Some(id) if id.is_empty() || id.starts_with('/') || id.contains("..") => Call::Other,
-            Some(id) if method == Method::GET => Call::Model(id),
+            Some(id) if method == Method::GET => Call::Model(id.to_owned()),
             Some(_) => Call::WrongMethod("GET"),
             None => Call::Other,
         },
@@ -73,12 +75,14 @@ fn is_plain(id: &str) -> bool {
     !id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(plain)
 }
 
-/// 128 random bits, as `req_` and 32 hexadecimal digits.
+/// An id that no other exchange of any process has: 128 bits, drawn from a counter by two hashes
+/// with random keys of this process. An id guards nothing, so no system call is spent on it.
 fn fresh_id() -> String {
-    let mut bytes = [0; 16];
-    // Without randomness an id is only less unique; it guards nothing.
-    let _ = getrandom::fill(&mut bytes);
-    format!("req_{:032x}", u128::from_be_bytes(bytes))
+    static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    let count = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let [high, low] = KEYS.each_ref().map(|key| key.hash_one(count));
+    format!("req_{high:016x}{low:016x}")
 }
 
 /// The client headers that may go on to a provider.

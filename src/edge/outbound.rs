@@ -29,7 +29,7 @@ pub(super) fn guard(session: &ServerSession) -> Option<&Guard> {
 /// A response head with what every answer carries.
 pub(super) fn head(status: u16, request_id: &str) -> Result<Box<ResponseHeader>, ClientGone> {
     // A status of ours is always valid; a provider's was read by Pingora as one.
-    let mut head = ResponseHeader::build(status, Some(8)).map_err(|_| ClientGone)?;
+    let mut head = ResponseHeader::build_no_case(status, Some(8)).map_err(|_| ClientGone)?;
     insert(
         &mut head,
         CACHE_CONTROL,

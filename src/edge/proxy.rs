@@ -41,13 +41,18 @@ enum Next {
 
 #[async_trait]
 impl ProxyHttp for Edge {
-    type CTX = Exchange;
+    // Boxed: Pingora moves it from future to future.
+    type CTX = Box<Exchange>;
 
-    fn new_ctx(&self) -> Exchange {
-        Exchange::new(&self.0)
+    fn new_ctx(&self) -> Box<Exchange> {
+        Box::new(Exchange::new(&self.0))
     }
 
-    async fn request_filter(&self, session: &mut Session, exchange: &mut Exchange) -> Result<bool> {
+    async fn request_filter(
+        &self,
+        session: &mut Session,
+        exchange: &mut Box<Exchange>,
+    ) -> Result<bool> {
         let session = session.as_downstream_mut();
         exchange.open(session);
         let served = AssertUnwindSafe(self.serve(session, exchange))
@@ -67,7 +72,7 @@ impl ProxyHttp for Edge {
     async fn upstream_peer(
         &self,
         _: &mut Session,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<Box<HttpPeer>> {
         passthrough::peer(exchange)
     }
@@ -76,7 +81,7 @@ impl ProxyHttp for Edge {
         &self,
         session: &mut Session,
         request: &mut RequestHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         passthrough::request(session.req_header(), request, exchange)
     }
@@ -85,7 +90,7 @@ impl ProxyHttp for Edge {
         &self,
         _: &mut Session,
         response: &mut ResponseHeader,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> Result<()> {
         passthrough::response(response, exchange)
     }
@@ -94,7 +99,7 @@ impl ProxyHttp for Edge {
         &self,
         session: &mut Session,
         error: &Error,
-        exchange: &mut Exchange,
+        exchange: &mut Box<Exchange>,
     ) -> FailToProxy {
         let error_code = passthrough::failed(session, error, exchange).await;
         FailToProxy {
@@ -103,12 +108,17 @@ impl ProxyHttp for Edge {
         }
     }
 
-    fn suppress_error_log(&self, _: &Session, _: &Exchange, _: &Error) -> bool {
+    fn suppress_error_log(&self, _: &Session, _: &Box<Exchange>, _: &Error) -> bool {
         // The access log has it; a provider's bad day is no error of ours.
         true
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, exchange: &mut Exchange) {
+    async fn logging(
+        &self,
+        session: &mut Session,
+        error: Option<&Error>,
+        exchange: &mut Box<Exchange>,
+    ) {
         let downstream = session.as_downstream_mut();
         if exchange.passage.is_some() {
             passthrough::close(downstream, error, exchange);
@@ -149,9 +159,9 @@ impl Edge {
             let fault = Fault::new(FaultKind::Overloaded, "too many exchanges under way");
             return Err(fault.retry_after(wait).into());
         }
-        let head = session.req_header().clone();
-        let path = head.uri.path();
-        let call = inbound::call(&head.method, path);
+        let head = session.req_header();
+        let call = inbound::call(&head.method, head.uri.path());
+        let is_plain = head.uri.query().is_none();
         match call {
             Call::Other => return other(session, exchange),
             Call::WrongMethod(allow) => {
@@ -164,12 +174,12 @@ impl Edge {
             Call::Chat => exchange.record.endpoint = Endpoint::ChatCompletions,
             Call::Models | Call::Model(_) => exchange.record.endpoint = Endpoint::Models,
         }
-        if head.uri.query().is_some() {
+        if !is_plain {
             return Err(Fault::new(FaultKind::NotFound, "no such path").into());
         }
         let key = who(session, exchange)?;
         match call {
-            Call::Model(id) => models(session, exchange, key.as_deref(), Some(id)).await,
+            Call::Model(id) => models(session, exchange, key.as_deref(), Some(&id)).await,
             Call::Models => models(session, exchange, key.as_deref(), None).await,
             _ => self.chat(session, exchange, key.as_deref()).await,
         }
