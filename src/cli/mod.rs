@@ -1,6 +1,7 @@
 //! The command line.
 
 pub mod check;
+mod demo;
 mod exit;
 mod run;
 pub mod schema;
@@ -41,6 +42,8 @@ enum Command {
     Schema,
     /// Simulate a provider, with faults by script.
     Sim(sim::Args),
+    /// Show the proxy at work before a provider that fails, then stay up for curl.
+    Demo(demo::Args),
 }
 
 /// Runs the command that the process was called with.
@@ -55,5 +58,6 @@ pub fn main(signals: io::Result<Signals>) -> ExitCode {
         Command::Check { config } => check::run(&config),
         Command::Schema => schema::run(),
         Command::Sim(args) => sim::run(args),
+        Command::Demo(args) => demo::run(args, signals),
     }
 }
