@@ -17,24 +17,27 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::cli::address;
 use crate::cli::demo::page::{Page, Paint};
 use crate::cli::demo::stage::{CONFIG, Listen, Stage, StageError};
 use crate::cli::demo::tour::Verdict;
-use crate::cli::exit::failed;
+use crate::cli::exit::{failed, unwritten};
 use crate::edge::{Signal, SignalStream, Signals};
 use crate::telemetry::{self, DiagnosticsError, Metrics};
 
 /// Diagnostics, unless `RUST_LOG` says otherwise: the terminal belongs to the tour.
 const DIAGNOSTICS: &str = "warn";
 
-/// Show the proxy at work, before a simulated provider that fails in every way.
+/// The arguments of `segue demo`.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(super) struct Args {
-    /// Where the proxy listens, on loopback [default: 127.0.0.1:8080, or any free port]
-    #[arg(long, value_name = "ADDRESS", value_parser = loopback)]
+    /// Where the proxy listens, on loopback
+    /// [default: 127.0.0.1:8080, or a free port]
+    #[arg(long, value_name = "ADDRESS", value_parser = loopback, verbatim_doc_comment)]
     listen: Option<SocketAddr>,
-    /// End after the tour: with exit code 0 if all went as promised, else with 1
-    #[arg(long)]
+    /// End after the tour: with exit code 0 if all went
+    /// as promised, else with 1
+    #[arg(long, verbatim_doc_comment)]
     tour: bool,
 }
 
@@ -51,7 +54,7 @@ enum DemoError {
     Signals(io::Error),
     #[error(transparent)]
     Stage(#[from] StageError),
-    #[error("cannot write: {0}")]
+    #[error(transparent)]
     Page(#[from] io::Error),
 }
 
@@ -63,6 +66,7 @@ pub(super) fn run(args: Args, signals: Signals) -> ExitCode {
         Ok(Verdict::Kept) => ExitCode::SUCCESS,
         // The tour has said what.
         Ok(Verdict::Broken) => ExitCode::FAILURE,
+        Err(DemoError::Page(error)) => unwritten(&error),
         Err(error) => failed(&error.to_string()),
     }
 }
@@ -126,9 +130,7 @@ async fn told_to_end(signals: &mut SignalStream) {
 
 /// An address that only this machine can reach: the demo asks for no key.
 fn loopback(text: &str) -> Result<SocketAddr, String> {
-    let address: SocketAddr = text
-        .parse()
-        .map_err(|_| "expected an address with a port, such as 127.0.0.1:8080".to_owned())?;
+    let address = address::parse(text)?;
     if address.ip().is_loopback() {
         Ok(address)
     } else {

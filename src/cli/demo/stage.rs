@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::config;
-use crate::edge::{Running, Settings};
+use crate::edge::{Running, Settings, StartError};
 use crate::sim::{Options, Sim};
 use crate::telemetry::Metrics;
 use crate::upstream::Peers;
@@ -37,13 +37,10 @@ pub(super) enum Listen {
 pub(super) enum StageError {
     #[error("the demo's configuration has mistakes\n{0}")]
     Config(config::Errors),
-    #[error("the simulator cannot listen: {0}")]
+    #[error("the simulator: {0}")]
     Sim(io::Error),
-    #[error("cannot listen on {address}: {source}")]
-    Listen {
-        address: SocketAddr,
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Edge(#[from] StartError),
     #[error("the proxy has no address")]
     NoAddress,
 }
@@ -105,16 +102,18 @@ fn raise(
             listener.address = address;
         }
     }
-    let address = settings.listeners.first().map(|listener| listener.address);
-    let address = address.ok_or(StageError::NoAddress)?;
     // A signal that asks for a reload ends the demo, so this is never asked.
     let same = settings.clone();
     let load = Box::new(move || Ok(same.clone()));
     match Running::start(settings.clone(), load, Arc::clone(metrics)) {
         Ok(running) => Ok(running),
-        Err(error) if listen == Listen::Usual && error.kind() == io::ErrorKind::AddrInUse => {
+        Err(error) if listen == Listen::Usual && is_taken(&error) => {
             raise(settings, Listen::At(FREE), metrics)
         }
-        Err(source) => Err(StageError::Listen { address, source }),
+        Err(error) => Err(error.into()),
     }
+}
+
+fn is_taken(error: &StartError) -> bool {
+    matches!(error, StartError::Listen { source, .. } if source.kind() == io::ErrorKind::AddrInUse)
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::client::{ClientError, post};
+use super::client::post;
 use super::page::{Page, Paint};
 use super::stage::{CONFIG, Listen, Stage, StageError};
 use super::step::STEPS;
@@ -104,7 +104,7 @@ async fn a_port_that_is_taken_is_an_error_if_it_was_asked_for_and_else_not() {
     let address = taken.local_addr().unwrap();
     let error = Stage::set(CONFIG, Listen::At(address), metrics()).await;
     let error = error.err().unwrap();
-    assert!(matches!(error, StageError::Listen { .. }), "{error}");
+    assert!(matches!(error, StageError::Edge(_)), "{error}");
     assert!(
         error
             .to_string()
