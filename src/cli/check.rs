@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use crate::account::RouteScope;
+use crate::cli::exit::{refused, unwritten};
 use crate::config::{self, show_duration, show_size};
 use crate::edge::{
     ClientAuth, Limits, ListenerSettings, ListenerTls, LogSettings, LogTarget, ProviderSettings,
@@ -21,15 +22,11 @@ use crate::upstream::{Balance, BaseUrl, HealthCheck, HealthProbe, Peers, Scheme}
 pub fn run(path: &Path) -> ExitCode {
     let settings = match config::load(path) {
         Ok(settings) => settings,
-        Err(errors) => {
-            // Nobody is left to tell when stderr is closed; the exit code says it all the same.
-            let _ = writeln!(io::stderr().lock(), "{errors}");
-            return ExitCode::FAILURE;
-        }
+        Err(errors) => return refused(&errors),
     };
     match print(&settings, &mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => unwritten(&error),
     }
 }
 

@@ -3,9 +3,31 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::config;
+
 /// Says what went wrong, and exit code 1.
 pub(super) fn failed(message: &str) -> ExitCode {
     // Nobody is left to tell if standard error is gone.
     let _ = writeln!(io::stderr(), "segue: {message}");
     ExitCode::FAILURE
+}
+
+/// Says what is wrong with a configuration: a line for the file, or one for each mistake in it.
+pub(super) fn refused(errors: &config::Errors) -> ExitCode {
+    match errors.mistakes() {
+        [mistake] if mistake.at.is_none() => failed(&errors.to_string()),
+        [_] => failed(&format!("the configuration has a mistake\n{errors}")),
+        several => {
+            let count = several.len();
+            failed(&format!("the configuration has {count} mistakes\n{errors}"))
+        }
+    }
+}
+
+/// Says that standard output took no more; whoever closed it on purpose knows.
+pub(super) fn unwritten(error: &io::Error) -> ExitCode {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        _ => failed(&format!("cannot write: {error}")),
+    }
 }

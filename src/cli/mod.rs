@@ -1,6 +1,8 @@
 //! The command line.
 
+mod address;
 pub mod check;
+mod demo;
 mod exit;
 mod run;
 pub mod schema;
@@ -25,22 +27,33 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve, until told to stop by a signal.
-    Run {
-        /// The configuration file.
-        #[arg(short, long, default_value = "/etc/segue/segue.yaml")]
-        config: PathBuf,
-    },
+    /// Serve, until told to stop by a signal
+    ///
+    /// HUP reads the configuration again; if it has mistakes, the old one stays.
+    /// TERM takes no more requests and ends when those under way are through.
+    /// INT, or a second TERM, ends at once. USR1 opens the access log anew.
+    #[command(verbatim_doc_comment)]
+    Run(Config),
     /// Check a configuration: print what it comes to, or every mistake in it.
-    Check {
-        /// The configuration file.
-        #[arg(short, long, default_value = "/etc/segue/segue.yaml")]
-        config: PathBuf,
-    },
+    Check(Config),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
-    /// Simulate a provider, with faults by script.
+    /// Simulate a provider that fails as it is told.
     Sim(sim::Args),
+    /// Show segue at work, before a provider that has a bad day.
+    Demo(demo::Args),
+}
+
+#[derive(clap::Args)]
+struct Config {
+    /// The configuration file.
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "/etc/segue/segue.yaml"
+    )]
+    config: PathBuf,
 }
 
 /// Runs the command that the process was called with.
@@ -51,9 +64,10 @@ pub fn main(signals: io::Result<Signals>) -> ExitCode {
         Err(error) => return failed(&format!("cannot handle signals: {error}")),
     };
     match arguments.command {
-        Command::Run { config } => run::run(&config, signals),
-        Command::Check { config } => check::run(&config),
+        Command::Run(Config { config }) => run::run(&config, signals),
+        Command::Check(Config { config }) => check::run(&config),
         Command::Schema => schema::run(),
         Command::Sim(args) => sim::run(args),
+        Command::Demo(args) => demo::run(args, signals),
     }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::cli::exit::failed;
+use crate::cli::exit::{failed, refused};
 use crate::config;
 use crate::edge::{Action, Notifier, Phase, Running, SignalStream, Signals};
 use crate::telemetry::{self, Metrics};
@@ -24,7 +24,7 @@ pub(super) fn run(path: &Path, signals: Signals) -> ExitCode {
     }
     let settings = match config::load(path) {
         Ok(settings) => settings,
-        Err(errors) => return failed(&format!("the configuration has mistakes\n{errors}")),
+        Err(errors) => return refused(&errors),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -3,13 +3,14 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use crate::cli::exit::unwritten;
 use crate::config;
 
 /// Prints the schema.
 pub fn run() -> ExitCode {
     match print(&mut io::stdout().lock()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
+        Err(error) => unwritten(&error),
     }
 }
 

@@ -21,6 +21,7 @@ mod settings;
 mod signals;
 #[cfg(test)]
 mod socket_tests;
+mod start;
 mod status;
 mod tls;
 
@@ -37,4 +38,5 @@ pub use settings::{
     LogTarget, Passthrough, ProviderSettings, Settings, TlsVersions,
 };
 pub use signals::{Action, Phase, Signal, SignalStream, Signals};
+pub use start::StartError;
 pub use tls::{Tls, TlsError};

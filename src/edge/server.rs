@@ -24,6 +24,7 @@ use crate::edge::head::Refusal;
 use crate::edge::listen::Listener;
 use crate::edge::proxy::Edge;
 use crate::edge::settings::{Limits, ListenerSettings, LogTarget, Settings};
+use crate::edge::start::StartError;
 use crate::edge::status::Status;
 use crate::edge::{descriptors, fault};
 use crate::relay::Budget;
@@ -64,14 +65,21 @@ impl Running {
     ///
     /// # Errors
     /// An address that cannot be bound, or an access log that cannot be opened.
-    pub fn start(settings: Settings, load: Load, metrics: Arc<Metrics>) -> io::Result<Self> {
-        let log = access_log(&settings, &metrics)?;
-        let listeners: Vec<_> = settings
-            .listeners
-            .iter()
-            .map(Listener::bind)
-            .collect::<io::Result<_>>()?;
-        let fronts = listeners.iter().map(Front::of).collect::<io::Result<_>>()?;
+    pub fn start(
+        settings: Settings,
+        load: Load,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, StartError> {
+        let log = access_log(&settings, &metrics)
+            .map_err(|source| StartError::log(&settings.log.access, source))?;
+        let mut listeners = Vec::with_capacity(settings.listeners.len());
+        let mut fronts = Vec::with_capacity(settings.listeners.len());
+        for listener in &settings.listeners {
+            let failed = StartError::listen(listener.address);
+            let bound = Listener::bind(listener).map_err(&failed)?;
+            fronts.push(Front::of(&bound).map_err(&failed)?);
+            listeners.push(bound);
+        }
         let limits = Arc::new(ArcSwap::from_pointee(settings.limits.clone()));
         let budget = Budget::new(settings.limits.buffered);
         let admin = settings.admin.address;
@@ -97,7 +105,10 @@ impl Running {
             tasks: JoinSet::new(),
         };
         running.admin = admin
-            .map(|address| running.serve_admin(address))
+            .map(|address| {
+                let served = running.serve_admin(address);
+                served.map_err(StartError::listen(address))
+            })
             .transpose()?;
         running.serve(listeners);
         running.adopt(&running.shared.generations.current());

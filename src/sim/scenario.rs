@@ -44,43 +44,53 @@ pub enum ScenarioError {
 #[serde(deny_unknown_fields)]
 struct ScenarioFile {
     #[serde(default)]
-    listen: OneOrMore<SocketAddr>,
+    listen: AddressesFile,
     #[serde(default)]
     seed: u64,
     #[serde(default)]
-    models: BTreeMap<String, OneOrMore<String>>,
+    models: BTreeMap<String, ScriptsFile>,
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMore<T> {
-    One(T),
-    More(Vec<T>),
+#[serde(
+    untagged,
+    expecting = "listen: expected an address with a port, or a list of them"
+)]
+enum AddressesFile {
+    One(SocketAddr),
+    More(Vec<SocketAddr>),
 }
 
-impl<T> Default for OneOrMore<T> {
+impl Default for AddressesFile {
     fn default() -> Self {
         Self::More(Vec::new())
     }
 }
 
-impl<T> OneOrMore<T> {
-    fn into_vec(self) -> Vec<T> {
-        match self {
-            Self::One(one) => vec![one],
-            Self::More(more) => more,
-        }
-    }
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "models: expected a script, or a list of scripts"
+)]
+enum ScriptsFile {
+    One(String),
+    More(Vec<String>),
 }
 
 impl Scenario {
     /// Reads a scenario.
     pub fn parse(yaml: &str) -> Result<Self, ScenarioError> {
-        let file: ScenarioFile =
-            serde_saphyr::from_str(yaml).map_err(|error| ScenarioError::Yaml(error.to_string()))?;
+        // Without the excerpt, which would take several lines.
+        let options = serde_saphyr::options! { with_snippet: false };
+        let file: ScenarioFile = serde_saphyr::from_str_with_options(yaml, options)
+            .map_err(|error| ScenarioError::Yaml(error.to_string()))?;
         let mut models = Vec::with_capacity(file.models.len());
         for (model, texts) in file.models {
-            let read = texts.into_vec().iter().map(|text| text.parse()).collect();
+            let texts = match texts {
+                ScriptsFile::One(text) => vec![text],
+                ScriptsFile::More(texts) => texts,
+            };
+            let read = texts.iter().map(|text| text.parse()).collect();
             let scripts: Vec<Script> = match read {
                 Ok(scripts) => scripts,
                 Err(source) => return Err(ScenarioError::Script { model, source }),
@@ -91,7 +101,10 @@ impl Scenario {
             models.push((model, scripts));
         }
         Ok(Self {
-            listen: file.listen.into_vec(),
+            listen: match file.listen {
+                AddressesFile::One(address) => vec![address],
+                AddressesFile::More(addresses) => addresses,
+            },
             seed: file.seed,
             models,
         })
@@ -129,11 +142,13 @@ mod tests {
             ("models: { m: statsu=500 }", "did you mean \"status\""),
             ("models: { m: [] }", "\"m\" has no script"),
             ("models: { m: tokens=1, m: tokens=2 }", "m"),
-            ("listen: nowhere", "listen"),
+            ("listen: nowhere", "listen: expected an address"),
+            ("models: { m: { a: 1 } }", "models: expected a script"),
         ];
         for (yaml, part) in cases {
             let error = Scenario::parse(yaml).unwrap_err().to_string();
             assert!(error.contains(part), "{yaml}: {error}");
+            assert!(!error.contains('\n'), "{yaml}: {error}");
         }
     }
 }

@@ -69,7 +69,7 @@ impl Sim {
     /// Binds and begins to serve.
     ///
     /// # Errors
-    /// When an address cannot be bound, or none is given.
+    /// When an address cannot be bound, which it names, or none is given.
     pub async fn start(options: Options) -> io::Result<Self> {
         let journal = Arc::new(Journal::new(options.journal));
         let state = Arc::new(State::new(journal, options.seed, options.largest_body));
@@ -78,7 +78,10 @@ impl Sim {
         }
         let mut bound = Vec::with_capacity(options.addresses.len());
         for address in options.addresses {
-            bound.push(TcpListener::bind(address).await?);
+            let listener = TcpListener::bind(address).await.map_err(|error| {
+                io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
+            })?;
+            bound.push(listener);
         }
         let addresses = bound
             .iter()

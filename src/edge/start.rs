@@ -1,0 +1,49 @@
+//! Why the edge does not start.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::edge::settings::LogTarget;
+
+/// Why the edge does not start: each names the setting that is in the way.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A client's or the admin listener's address cannot be bound, or its TLS not set up.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address as configured.
+        address: SocketAddr,
+        /// What the kernel or the TLS library said.
+        source: io::Error,
+    },
+    /// The access log's file cannot be opened.
+    #[error("cannot open the access log {}: {source}", path.display())]
+    LogFile {
+        /// The file as configured.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
+    /// The access log cannot go to standard output.
+    #[error("cannot write the access log to standard output: {0}")]
+    LogStdout(#[source] io::Error),
+}
+
+impl StartError {
+    /// What went wrong with an address.
+    pub(super) fn listen(address: SocketAddr) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Listen { address, source }
+    }
+
+    /// What went wrong with the access log.
+    pub(super) fn log(target: &LogTarget, source: io::Error) -> Self {
+        match target {
+            LogTarget::File(path) => Self::LogFile {
+                path: path.clone(),
+                source,
+            },
+            LogTarget::Stdout | LogTarget::Off => Self::LogStdout(source),
+        }
+    }
+}
