@@ -138,5 +138,8 @@ pub fn listeners_unchanged(current: &Settings, next: &Settings) -> Result<(), St
     if current.admin != next.admin {
         return Err("admin: the address cannot change at a reload; restart".to_owned());
     }
+    if current.log != next.log {
+        return Err("log: the access log cannot move at a reload; restart".to_owned());
+    }
     Ok(())
 }

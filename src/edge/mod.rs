@@ -22,6 +22,7 @@ mod signals;
 mod socket_tests;
 mod status;
 mod tls;
+mod visit;
 
 pub use admin::{Admin, Readiness, StatusSource};
 pub use caps::{ConnectionCounts, Connections};
@@ -30,7 +31,7 @@ pub use guard::{Guard, RefusalRenderer};
 pub use head::{Framing, Head, HeadLimits, HeadScan, Refusal, Rule, check};
 pub use listen::Listener;
 pub use notify::Notifier;
-pub use server::Running;
+pub use server::{Drained, Running};
 pub use settings::{
     AdminSettings, CertifiedName, ClientAuth, Limits, ListenerSettings, ListenerTls, LogSettings,
     LogTarget, Passthrough, ProviderSettings, Settings, TlsVersions,

@@ -3,12 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use pingora_core::apps::ServerApp;
+use pingora_core::apps::{HttpServerOptions, ServerApp};
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use tokio::sync::watch;
@@ -24,6 +24,7 @@ use crate::edge::listen::Listener;
 use crate::edge::proxy::Edge;
 use crate::edge::settings::{Limits, ListenerSettings, LogTarget, Settings};
 use crate::edge::status::Status;
+use crate::edge::visit::Reception;
 use crate::relay::Budget;
 use crate::telemetry::{AccessLog, Destination, Known, Metrics, ReloadResult};
 
@@ -32,6 +33,15 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// How long the access log may take to write what waits.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything that was under way came to its own end.
+    Finished,
+    /// The drain's time was over before it.
+    CutShort,
+}
 
 /// A running edge. Dropping it stops everything at once.
 pub struct Running {
@@ -64,6 +74,7 @@ impl Running {
         let budget = Budget::new(settings.limits.buffered);
         let admin = settings.admin.address;
         let (stop, stopped) = watch::channel(false);
+        let connections = Connections::counted_by(Arc::clone(&metrics));
         let shared = Arc::new(Shared {
             generations: Generations::first(settings, load),
             metrics,
@@ -74,7 +85,7 @@ impl Running {
         });
         let mut running = Self {
             shared,
-            connections: Connections::new(),
+            connections,
             limits,
             fronts,
             admin: None,
@@ -132,21 +143,27 @@ impl Running {
 
     /// Takes no more, lets what runs end within the drain's time, then ends it with an error
     /// event. Returns when all is over.
-    pub async fn drain(&mut self) {
+    pub async fn drain(&self) -> Drained {
         *self.readiness.lock() = Readiness::Draining;
         self.shared.metrics.set_draining();
         self.closing.send_replace(true);
         let deadline = self.shared.generations.current().settings.drain;
+        let mut drained = Drained::Finished;
         if tokio::time::timeout(deadline, self.connections.drained())
             .await
             .is_err()
         {
+            // A client that only does not hang up is no work undone.
+            if self.shared.in_flight.load(Ordering::Relaxed) > 0 {
+                drained = Drained::CutShort;
+            }
             self.stop.send_replace(true);
             // Whoever does not even take an error event is cut off.
             let _ = tokio::time::timeout(LAST_WORDS, self.connections.drained()).await;
         }
         self.admin_closing.send_replace(true);
         self.shared.log.flush(LOG_FLUSH);
+        drained
     }
 
     /// How long a drain may take.
@@ -165,11 +182,18 @@ impl Running {
     fn serve(&mut self, listeners: Vec<Listener>) {
         let mut proxy = HttpProxy::new(Edge(Arc::clone(&self.shared)), server_conf());
         proxy.handle_init_modules();
-        let proxy = Arc::new(proxy);
+        // Our own refusal of CONNECT has a body that an SDK can read.
+        let mut options = HttpServerOptions::default();
+        options.allow_connect_method_proxying = true;
+        proxy.server_options = Some(options);
+        let reception = Arc::new(Reception {
+            proxy: Arc::new(proxy),
+            limits: Arc::clone(&self.limits),
+        });
         for listener in listeners {
             self.tasks.spawn(accept(
                 listener,
-                Arc::clone(&proxy),
+                Arc::clone(&reception),
                 Arc::clone(&self.connections),
                 Arc::clone(&self.limits),
                 self.closing.subscribe(),
