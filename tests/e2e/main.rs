@@ -11,5 +11,6 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod edge_malformed;
 mod smoke;
 mod support;
