@@ -1,33 +1,23 @@
 //! The limits of the config, as clients and operators meet them.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use segue::sim::Entry;
 
-use crate::edge_stage::{metric, page};
+use crate::edge_stage::{metric, page, shows};
 use crate::support::{Answer, PATIENCE, World};
 
 async fn world(limits: &str) -> World {
     World::new(&format!("limits: {{ {limits} }}")).await
 }
 
-async fn metrics(world: &World) -> Answer {
-    page(world.edge.admin_address().unwrap(), "/metrics").await
+fn admin(world: &World) -> SocketAddr {
+    world.edge.admin_address().unwrap()
 }
 
-/// Waits until a metric has this value: what an exchange holds is given back behind its answer.
-async fn shows(world: &World, series: &str, value: f64) {
-    let look = async {
-        while metric(metrics(world).await.text(), series) != Some(value) {
-            tokio::task::yield_now().await;
-        }
-    };
-    let shown = tokio::time::timeout(PATIENCE, look).await;
-    assert!(
-        shown.is_ok(),
-        "{series} {value}: {}",
-        metrics(world).await.text()
-    );
+async fn metrics(world: &World) -> Answer {
+    page(admin(world), "/metrics").await
 }
 
 async fn under_way(world: &World, count: usize) {
@@ -66,9 +56,10 @@ async fn an_exchange_too_many_is_503_and_the_running_ones_go_on() {
     let answer = third.chat("").await;
     assert_eq!(answer.status, 503);
     assert_eq!(answer.header("retry-after"), Some("1"));
+    drop(third);
     assert_eq!(answer.header("content-type"), Some("application/json"));
-    shows(&world, "segue_exchanges_in_flight", 2.0).await;
-    shows(&world, "segue_connections{state=\"open\"}", 2.0).await;
+    shows(admin(&world), "segue_exchanges_in_flight", 2.0).await;
+    shows(admin(&world), "segue_connections{state=\"open\"}", 2.0).await;
     drop(running);
     world
         .sim
@@ -76,7 +67,7 @@ async fn an_exchange_too_many_is_503_and_the_running_ones_go_on() {
         .wait_for_no_request(PATIENCE)
         .await
         .unwrap();
-    shows(&world, "segue_exchanges_in_flight", 0.0).await;
+    shows(admin(&world), "segue_exchanges_in_flight", 0.0).await;
     world.script("tokens=3");
     assert_eq!(world.client().await.chat("").await.status, 200);
 }
@@ -100,7 +91,7 @@ async fn a_connection_too_many_is_closed_and_counted_by_its_reason() {
     );
     assert_eq!(first.chat("").await.status, 200, "the others stay");
     drop(second);
-    shows(&world, "segue_connections{state=\"open\"}", 1.0).await;
+    shows(admin(&world), "segue_connections{state=\"open\"}", 1.0).await;
     assert_eq!(world.client().await.chat("").await.status, 200);
 }
 
