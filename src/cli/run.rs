@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::cli::exit::{failed, refused};
 use crate::config;
-use crate::edge::{Action, Notifier, Phase, Running, SignalStream, Signals};
+use crate::edge::{Action, Drained, Notifier, Phase, Running, SignalStream, Signals};
 use crate::telemetry::{self, Metrics};
 
 /// Diagnostics, unless `RUST_LOG` says otherwise.
@@ -62,6 +62,9 @@ async fn until_stopped(mut running: Running, mut signals: SignalStream) -> ExitC
     for address in running.addresses() {
         log::info!("listening on {address}");
     }
+    if let Some(address) = running.admin_address() {
+        log::info!("admin pages on {address}");
+    }
     notifier.ready("serving");
     let mut phase = Phase::default();
     let code = loop {
@@ -81,7 +84,14 @@ async fn until_stopped(mut running: Running, mut signals: SignalStream) -> ExitC
             Action::StopNow => break stop_now(&mut running),
             Action::Drain => {
                 notifier.stopping(running.drain_deadline(), "draining");
-                break drain(&mut running, phase, &mut signals).await;
+                break match drain(&running, phase, &mut signals).await {
+                    Some(Drained::Finished) => ExitCode::SUCCESS,
+                    Some(Drained::CutShort) => {
+                        log::warn!("the time to drain is over, and not all was finished");
+                        ExitCode::FAILURE
+                    }
+                    None => stop_now(&mut running),
+                };
             }
         }
     };
@@ -89,31 +99,25 @@ async fn until_stopped(mut running: Running, mut signals: SignalStream) -> ExitC
     code
 }
 
-/// Drains, unless a second signal cuts it short.
-async fn drain(running: &mut Running, mut phase: Phase, signals: &mut SignalStream) -> ExitCode {
+/// Drains; `None` when a second signal cuts it short.
+async fn drain(running: &Running, mut phase: Phase, signals: &mut SignalStream) -> Option<Drained> {
     log::info!("draining");
-    let cut = {
-        let drained = running.drain();
-        tokio::pin!(drained);
-        loop {
-            tokio::select! {
-                () = &mut drained => break false,
-                signal = signals.next() => {
-                    let action;
-                    (phase, action) = phase.on(signal);
-                    match action {
-                        Action::StopNow => break true,
-                        Action::Refuse(why) => log::warn!("{why}"),
-                        Action::Reload | Action::ReopenLog | Action::Drain => {}
-                    }
+    let drained = running.drain();
+    tokio::pin!(drained);
+    loop {
+        tokio::select! {
+            drained = &mut drained => return Some(drained),
+            signal = signals.next() => {
+                let action;
+                (phase, action) = phase.on(signal);
+                match action {
+                    Action::StopNow => return None,
+                    Action::Refuse(why) => log::warn!("{why}"),
+                    Action::ReopenLog => running.reopen_log(),
+                    Action::Reload | Action::Drain => {}
                 }
             }
         }
-    };
-    if cut {
-        stop_now(running)
-    } else {
-        ExitCode::SUCCESS
     }
 }
 

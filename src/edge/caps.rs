@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::head::Refusal;
 use super::settings::Limits;
+use crate::telemetry::{ConnectionState, Gauged, Metrics};
 
 /// The connections of all listeners together.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Connections {
     malformed: AtomicU64,
     too_large: AtomicU64,
     timed_out: AtomicU64,
+    /// Where the operators read it, unless the connections are their own.
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// What `Connections` counts. All but `open` only grow.
@@ -70,12 +73,29 @@ pub(super) enum OverCap {
 pub(super) struct Permit {
     connections: Arc<Connections>,
     address: IpAddr,
+    gauged: Option<Gauged>,
+}
+
+impl Permit {
+    /// Notes what the connection does from now on.
+    pub(super) fn enter(&mut self, state: ConnectionState) {
+        let metrics = self.connections.metrics.as_ref();
+        self.gauged = metrics.map(|metrics| metrics.connection(state));
+    }
 }
 
 impl Connections {
     /// No connections.
     pub fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    /// No connections; those to come are also counted in the metrics.
+    pub fn counted_by(metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            metrics: Some(metrics),
+            ..Self::default()
+        })
     }
 
     /// The counts as they are.
@@ -121,9 +141,15 @@ impl Connections {
             Err(OverCap::Address) => &self.over_cap_per_address,
         };
         count(counter);
+        match admitted {
+            Ok(()) => {}
+            Err(OverCap::All) => self.unserved("connections"),
+            Err(OverCap::Address) => self.unserved("connections_per_address"),
+        }
         admitted.map(|()| Permit {
             connections: Arc::clone(self),
             address,
+            gauged: None,
         })
     }
 
@@ -135,15 +161,24 @@ impl Connections {
     /// Counts a failed handshake.
     pub(super) fn handshake_failed(&self) {
         count(&self.handshake_failures);
+        self.unserved("handshake");
     }
 
     /// Counts a refused request.
     pub(super) fn refused(&self, refusal: Refusal) {
-        count(match refusal {
-            Refusal::Malformed(_) => &self.malformed,
-            Refusal::TooLarge | Refusal::TooManyFields => &self.too_large,
-            Refusal::TimedOut => &self.timed_out,
-        });
+        let (counter, reason) = match refusal {
+            Refusal::Malformed(_) => (&self.malformed, "malformed"),
+            Refusal::TooLarge | Refusal::TooManyFields => (&self.too_large, "head_too_large"),
+            Refusal::TimedOut => (&self.timed_out, "head_timeout"),
+        };
+        count(counter);
+        self.unserved(reason);
+    }
+
+    fn unserved(&self, reason: &'static str) {
+        if let Some(metrics) = &self.metrics {
+            metrics.connection_refused(reason);
+        }
     }
 }
 

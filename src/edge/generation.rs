@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::edge::{Limits, Settings};
+use crate::edge::Settings;
 use crate::exchange::Dialect;
 use crate::relay::Providers;
 use crate::upstream::{Provider, Upstreams};
@@ -135,24 +135,14 @@ pub(super) fn listeners_unchanged(current: &Settings, next: &Settings) -> Result
     if shape(current) != shape(next) {
         return Err("listen: addresses and TLS mode cannot change at a reload; restart".to_owned());
     }
-    let fixed = |limits: &Limits| {
-        (
-            limits.requests_per_connection,
-            limits.h2_streams,
-            limits.idle,
-        )
-    };
-    if fixed(&current.limits) != fixed(&next.limits) {
-        return Err(
-            "limits: requests_per_connection, h2_streams and idle cannot change at a reload; restart"
-                .to_owned(),
-        );
-    }
     if current.log != next.log {
         return Err("log: cannot change at a reload; restart".to_owned());
     }
     if current.admin != next.admin {
         return Err("admin: the address cannot change at a reload; restart".to_owned());
+    }
+    if current.log != next.log {
+        return Err("log: the access log cannot move at a reload; restart".to_owned());
     }
     Ok(())
 }

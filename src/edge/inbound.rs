@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 
@@ -130,6 +130,9 @@ fn bearer_token(value: &[u8]) -> Option<&[u8]> {
 /// Rules over a request's head that hold for HTTP/1 and HTTP/2 alike.
 pub(super) fn check_head(head: &RequestHeader) -> Result<(), Fault> {
     let bad = |message| Err(Fault::new(FaultKind::BadRequest, message));
+    if head.method == Method::CONNECT {
+        return bad("a tunnel is not offered");
+    }
     if head.headers.len() > 100 {
         return Err(Fault::new(
             FaultKind::HeadTooLarge,
@@ -216,16 +219,24 @@ pub(super) async fn body(
     limits: &Limits,
     budget: &Arc<Budget>,
 ) -> Result<(Bytes, Hold), Unread> {
-    if session.get_header(EXPECT).is_some() && !session.is_http2() {
+    invite(session).await?;
+    match tokio::time::timeout(limits.body_time, read(session, limits, budget)).await {
+        Ok(read) => read,
+        Err(_) => Err(Fault::new(FaultKind::RequestTimeout, "the body took too long").into()),
+    }
+}
+
+/// Tells a client that waits for leave to send its body (RFC 9110 section 10.1.1) to do so.
+pub(super) async fn invite(session: &mut ServerSession) -> Result<(), Unread> {
+    let waits =
+        session.req_header().version == Version::HTTP_11 && session.get_header(EXPECT).is_some();
+    if waits {
         session
             .write_continue_response()
             .await
             .map_err(|_| Unread::Left)?;
     }
-    match tokio::time::timeout(limits.body_time, read(session, limits, budget)).await {
-        Ok(read) => read,
-        Err(_) => Err(Fault::new(FaultKind::RequestTimeout, "the body took too long").into()),
-    }
+    Ok(())
 }
 
 async fn read(

@@ -19,6 +19,7 @@ use super::connection::Connection;
 use super::guard::{Door, Guard, RefusalRenderer};
 use super::settings::{Limits, ListenerSettings};
 use super::tls::Tls;
+use crate::telemetry::ConnectionState;
 
 /// A bound socket that is not yet served.
 #[derive(Debug)]
@@ -143,11 +144,15 @@ fn admit<A>(stream: TcpStream, peer: SocketAddr, tls: Option<&Tls>, door: &Arc<D
 where
     A: ServerApp + Send + Sync + 'static,
 {
-    let permit = match door.connections.admit(peer.ip(), &door.limits.load()) {
+    let mut permit = match door.connections.admit(peer.ip(), &door.limits.load()) {
         Ok(permit) => permit,
         Err(cap) => return debug!("{peer}: closed at once, over the cap: {cap:?}"),
     };
     let config = tls.map(Tls::config);
+    permit.enter(match config {
+        Some(_) => ConnectionState::Handshake,
+        None => ConnectionState::Open,
+    });
     let (door, app) = (Arc::clone(door), Arc::clone(app));
     tokio::spawn(async move {
         let shutdown = door.stop.clone();
@@ -163,7 +168,7 @@ async fn greet(
     peer: SocketAddr,
     config: Option<Arc<rustls::ServerConfig>>,
     door: Arc<Door>,
-    permit: Permit,
+    mut permit: Permit,
 ) -> Option<Guard> {
     // Without it, a frame would wait for the acknowledgement of the one before.
     if let Err(error) = stream.set_nodelay(true) {
@@ -176,6 +181,7 @@ async fn greet(
     let (connections, patience) = (Arc::clone(&door.connections), door.limits.load().head_time);
     let handshake = async {
         let connection = Connection::accept(stream, config).await?;
+        permit.enter(ConnectionState::Open);
         let http2 = connection.alpn() == Some(ALPN::H2);
         let mut guard = Guard::new(connection, peer, door, permit);
         // Pingora would log a bad preface as an error.

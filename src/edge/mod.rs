@@ -24,6 +24,7 @@ mod socket_tests;
 mod start;
 mod status;
 mod tls;
+mod visit;
 
 pub use admin::{Admin, Readiness, StatusSource};
 pub use caps::{ConnectionCounts, Connections};
@@ -32,7 +33,7 @@ pub use guard::{Guard, RefusalRenderer};
 pub use head::{Framing, Head, HeadLimits, HeadScan, Refusal, Rule, check};
 pub use listen::Listener;
 pub use notify::Notifier;
-pub use server::Running;
+pub use server::{Drained, Running};
 pub use settings::{
     AdminSettings, CertifiedName, ClientAuth, Limits, ListenerSettings, ListenerTls, LogSettings,
     LogTarget, Passthrough, ProviderSettings, Settings, TlsVersions,

@@ -3,7 +3,9 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, HeaderValue, Version};
 use pingora_core::protocols::http::ServerSession;
 use pingora_error::ErrorType;
@@ -11,7 +13,7 @@ use pingora_http::ResponseHeader;
 
 use crate::edge::fault;
 use crate::edge::guard::Guard;
-use crate::exchange::{Dialect, Fault};
+use crate::exchange::{Dialect, Fault, FaultKind};
 use crate::relay::{AnswerHead, ClientGone, Content};
 use crate::{dialect, relay};
 
@@ -83,6 +85,14 @@ pub(super) async fn refuse(
             &mut head,
             RETRY_AFTER,
             HeaderValue::from(whole_seconds(wait)),
+        );
+    }
+    // Owed with every 401 (RFC 9110 section 15.5.2).
+    if fault.kind == FaultKind::Unauthorized {
+        insert(
+            &mut head,
+            WWW_AUTHENTICATE,
+            HeaderValue::from_static("Bearer"),
         );
     }
     if let Some(allow) = allow {

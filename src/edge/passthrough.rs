@@ -4,8 +4,8 @@
 //! streamed by Pingora with its own back-pressure.
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING,
-    USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
+    RETRY_AFTER, TRANSFER_ENCODING, USER_AGENT,
 };
 use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
@@ -28,7 +28,13 @@ const AGENT: &str = concat!("segue/", env!("CARGO_PKG_VERSION"));
 const REQUEST_HEADERS: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING, ACCEPT];
 
 /// Response headers that come back.
-const RESPONSE_HEADERS: [HeaderName; 3] = [CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING];
+const RESPONSE_HEADERS: [HeaderName; 5] = [
+    CONTENT_TYPE,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    CONTENT_ENCODING,
+    RETRY_AFTER,
+];
 
 /// Whether the config lets this request pass, and where to.
 pub(super) fn open(head: &RequestHeader, generation: &Generation) -> Option<Passage> {
@@ -131,9 +137,6 @@ pub(super) fn response(response: &mut ResponseHeader, exchange: &mut Exchange) -
         if let Some(value) = response.headers.get(&name) {
             fresh.insert_header(name, value.clone())?;
         }
-    }
-    if let Some(coding) = response.headers.get(http::header::CONTENT_ENCODING) {
-        fresh.insert_header(http::header::CONTENT_ENCODING, coding.clone())?;
     }
     fresh.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-store"))?;
     if let Ok(id) = HeaderValue::from_str(&exchange.record.request_id) {

@@ -163,7 +163,7 @@ impl Edge {
         let call = inbound::call(&head.method, head.uri.path());
         let is_plain = head.uri.query().is_none();
         match call {
-            Call::Other => return other(session, exchange),
+            Call::Other => return other(session, exchange).await,
             Call::WrongMethod(allow) => {
                 let fault = Fault::new(FaultKind::MethodNotAllowed, "no such method here");
                 return Err(Refusal {
@@ -199,9 +199,7 @@ impl Edge {
             Ok(read) => read,
             Err(Unread::Fault(fault)) => return Err(fault.into()),
             Err(Unread::Left) => {
-                exchange.record.outcome = Outcome::Aborted;
-                exchange.record.reason = Some("request_body");
-                session.set_keepalive(None);
+                left_early(session, exchange);
                 return Ok(());
             }
         };
@@ -295,12 +293,16 @@ fn who(session: &ServerSession, exchange: &mut Exchange) -> Result<Option<Arc<Ke
 }
 
 /// A path that segue does not interpret: handed on where the config says so.
-fn other(session: &mut ServerSession, exchange: &mut Exchange) -> Result<Next, Refusal> {
+async fn other(session: &mut ServerSession, exchange: &mut Exchange) -> Result<Next, Refusal> {
     let Some(passage) = passthrough::open(session.req_header(), &exchange.generation) else {
         return Err(Fault::new(FaultKind::NotFound, "no such path").into());
     };
     exchange.record.endpoint = Endpoint::Passthrough;
     who(session, exchange)?;
+    if inbound::invite(session).await.is_err() {
+        left_early(session, exchange);
+        return Ok(Next::Answered);
+    }
     exchange.passage = Some(passage);
     Ok(Next::Native)
 }
@@ -325,6 +327,13 @@ async fn refuse(
         Ok(status) => record.status = status,
         Err(ClientGone) => session.set_keepalive(None),
     }
+}
+
+/// Notes that the client left before its body was complete: there is nobody to be told anything.
+fn left_early(session: &mut ServerSession, exchange: &mut Exchange) {
+    exchange.record.outcome = Outcome::Aborted;
+    exchange.record.reason = Some("request_body");
+    session.set_keepalive(None);
 }
 
 /// The route of that name, if the key may use it: an unknown and a forbidden one look the same.

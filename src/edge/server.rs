@@ -3,13 +3,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use pingora_core::apps::{HttpServerOptions, ServerApp};
-use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora_core::server::configuration::ServerConf;
 use pingora_proxy::HttpProxy;
 use tokio::sync::watch;
@@ -26,6 +25,7 @@ use crate::edge::proxy::Edge;
 use crate::edge::settings::{Limits, ListenerSettings, LogTarget, Settings};
 use crate::edge::start::StartError;
 use crate::edge::status::Status;
+use crate::edge::visit::Reception;
 use crate::edge::{descriptors, fault};
 use crate::relay::Budget;
 use crate::telemetry::{AccessLog, Destination, Known, Metrics, ReloadResult};
@@ -33,18 +33,17 @@ use crate::telemetry::{AccessLog, Destination, Known, Metrics, ReloadResult};
 /// How long running streams get for their error events once the drain's time is over.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Flow-control windows towards an HTTP/2 client, in bytes.
-const H2_STREAM_WINDOW: u32 = 64 << 10;
-const H2_CONNECTION_WINDOW: u32 = 1 << 20;
-
-/// Bytes of one HTTP/2 stream that may wait for a slow client.
-const H2_SEND_BUFFER: usize = 256 << 10;
-
-/// Streams of one connection that may be reset before it is closed.
-const H2_RESETS: usize = 200;
-
 /// How long the access log may take to write what waits.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
+
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything that was under way came to its own end.
+    Finished,
+    /// The drain's time was over before it.
+    CutShort,
+}
 
 /// A running edge. Dropping it stops everything at once.
 pub struct Running {
@@ -84,6 +83,7 @@ impl Running {
         let budget = Budget::new(settings.limits.buffered);
         let admin = settings.admin.address;
         let (stop, stopped) = watch::channel(false);
+        let connections = Connections::counted_by(Arc::clone(&metrics));
         let shared = Arc::new(Shared {
             generations: Generations::first(settings, load),
             metrics,
@@ -94,7 +94,7 @@ impl Running {
         });
         let mut running = Self {
             shared,
-            connections: Connections::new(),
+            connections,
             limits,
             fronts,
             admin: None,
@@ -155,21 +155,27 @@ impl Running {
 
     /// Takes no more, lets what runs end within the drain's time, then ends it with an error
     /// event. Returns when all is over.
-    pub async fn drain(&mut self) {
+    pub async fn drain(&self) -> Drained {
         *self.readiness.lock() = Readiness::Draining;
         self.shared.metrics.set_draining();
         self.closing.send_replace(true);
         let deadline = self.shared.generations.current().settings.drain;
+        let mut drained = Drained::Finished;
         if tokio::time::timeout(deadline, self.connections.drained())
             .await
             .is_err()
         {
+            // A client that only does not hang up is no work undone.
+            if self.shared.in_flight.load(Ordering::Relaxed) > 0 {
+                drained = Drained::CutShort;
+            }
             self.stop.send_replace(true);
             // Whoever does not even take an error event is cut off.
             let _ = tokio::time::timeout(LAST_WORDS, self.connections.drained()).await;
         }
         self.admin_closing.send_replace(true);
         self.shared.log.flush(LOG_FLUSH);
+        drained
     }
 
     /// How long a drain may take.
@@ -186,16 +192,20 @@ impl Running {
     }
 
     fn serve(&mut self, listeners: Vec<Listener>) {
-        let limits = self.limits.load();
         let mut proxy = HttpProxy::new(Edge(Arc::clone(&self.shared)), server_conf());
-        proxy.server_options = Some(server_options(&limits));
-        proxy.h2_options = Some(h2_options(&limits));
         proxy.handle_init_modules();
-        let proxy = Arc::new(proxy);
+        // Our own refusal of CONNECT has a body that an SDK can read.
+        let mut options = HttpServerOptions::default();
+        options.allow_connect_method_proxying = true;
+        proxy.server_options = Some(options);
+        let reception = Arc::new(Reception {
+            proxy: Arc::new(proxy),
+            limits: Arc::clone(&self.limits),
+        });
         for listener in listeners {
             self.tasks.spawn(accept(
                 listener,
-                Arc::clone(&proxy),
+                Arc::clone(&reception),
                 Arc::clone(&self.connections),
                 Arc::clone(&self.limits),
                 self.closing.subscribe(),
@@ -288,27 +298,6 @@ fn access_log(settings: &Settings, metrics: &Metrics) -> io::Result<AccessLog> {
         settings.log.queue,
         metrics.access_log_dropped(),
     )
-}
-
-/// Bounds of a connection. Pingora keeps them for its life, so a reload may not change them.
-fn server_options(limits: &Limits) -> HttpServerOptions {
-    let mut options = HttpServerOptions::default();
-    options.keepalive_request_limit = Some(limits.requests_per_connection);
-    options.h2_idle_timeout = Some(limits.idle);
-    options
-}
-
-/// HTTP/2 within bounds: Pingora's own for header lists, ours for streams, windows and resets.
-fn h2_options(limits: &Limits) -> H2Options {
-    let mut options = default_h2_options();
-    options
-        .max_concurrent_streams(limits.h2_streams)
-        .initial_window_size(H2_STREAM_WINDOW)
-        .initial_connection_window_size(H2_CONNECTION_WINDOW)
-        .max_send_buffer_size(H2_SEND_BUFFER)
-        .max_local_error_reset_streams(Some(H2_RESETS))
-        .max_pending_accept_reset_streams(H2_RESETS);
-    options
 }
 
 /// What Pingora's proxy takes from its own configuration: for the passthrough alone.

@@ -11,5 +11,15 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod edge_canary;
+mod edge_drain;
+mod edge_keys;
+mod edge_limits;
+mod edge_log;
+mod edge_malformed;
+mod edge_passthrough;
+mod edge_reload;
+mod edge_stage;
+mod edge_tls;
 mod smoke;
 mod support;

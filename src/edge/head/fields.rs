@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use super::Framing;
+use super::framing::Framing;
 use super::rule::Rule;
 
 /// What the fields of one head have said so far.

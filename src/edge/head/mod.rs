@@ -6,10 +6,12 @@
 //! Methods and paths are judged later; here they need only be well formed.
 
 mod fields;
+mod framing;
 mod rule;
 #[cfg(test)]
 mod tests;
 
+pub use framing::Framing;
 pub use rule::{Refusal, Rule};
 
 use fields::{Fields, Version};
@@ -30,15 +32,6 @@ pub struct Head {
     pub length: usize,
     /// How the body is delimited.
     pub framing: Framing,
-}
-
-/// How a request's body is delimited (RFC 9112 section 6.3: there is no third way).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    /// So many bytes; zero also when the head names no framing.
-    Length(u64),
-    /// Chunks.
-    Chunked,
 }
 
 /// Reads a head given whole; `None` when it is not complete.

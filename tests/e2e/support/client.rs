@@ -183,7 +183,7 @@ impl Client {
             answer.complete = self.take(length, &mut answer.body).await;
         } else if answer.header("transfer-encoding") == Some("chunked") {
             answer.complete = self.take_chunks(&mut answer.body).await;
-        } else {
+        } else if status >= 200 {
             while self.fill().await {}
             answer.body = std::mem::take(&mut self.buffer);
         }

@@ -1,0 +1,200 @@
+//! The real binary, with its config in a folder of its own.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::support::{Client, PATIENCE};
+
+/// A running `segue run`. Dropped, it is killed.
+pub struct Process {
+    pub folder: TempDir,
+    pid: u32,
+    lines: Arc<Mutex<Vec<String>>>,
+    heard: watch::Receiver<usize>,
+    exit: watch::Receiver<Option<i32>>,
+}
+
+impl Process {
+    /// Starts it with this config and this environment; does not wait.
+    pub fn spawn(folder: TempDir, config: &str, environment: &[(&str, &str)]) -> Self {
+        let path = folder.path().join("segue.yaml");
+        fs::write(&path, config).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_segue"))
+            .args(["run", "-c"])
+            .arg(&path)
+            .env_remove("RUST_LOG")
+            .env_remove("NOTIFY_SOCKET")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let pid = child.id();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let (said, heard) = watch::channel(0);
+        let (ended, exit) = watch::channel(None);
+        let stderr = child.stderr.take().unwrap();
+        let kept = Arc::clone(&lines);
+        std::thread::spawn(move || {
+            listen(stderr, &kept, &said);
+            let status = child.wait().unwrap();
+            // A process that a signal ended has no code.
+            ended.send_replace(Some(status.code().unwrap_or(-1)));
+        });
+        Self {
+            folder,
+            pid,
+            lines,
+            heard,
+            exit,
+        }
+    }
+
+    /// Starts it and waits until it serves.
+    pub async fn start(config: &str) -> Self {
+        let process = Self::spawn(tempfile::tempdir().unwrap(), config, &[]);
+        process.said("admin pages on").await;
+        process
+    }
+
+    /// The plain config before a simulator, and further lines of it.
+    pub fn config(provider: SocketAddr, extra: &str) -> String {
+        format!(
+            "listen: [{{ address: \"127.0.0.1:0\" }}]\nadmin: {{ address: \"127.0.0.1:0\" }}\n\
+             log: {{ access: ./access.log }}\n\
+             providers:\n  sim: {{ dialect: openai, base_url: \"http://{provider}/v1\", private_peers: true }}\n\
+             routes: {{ model: sim/m }}\n{extra}\n"
+        )
+    }
+
+    /// Replaces the config file.
+    pub fn write(&self, config: &str) {
+        let fresh = self.path("segue.yaml.new");
+        fs::write(&fresh, config).unwrap();
+        fs::rename(fresh, self.path("segue.yaml")).unwrap();
+    }
+
+    /// A file in its folder.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Sends a signal by its short name.
+    pub fn signal(&self, name: &str) {
+        signal(self.pid, name);
+    }
+
+    /// Waits for a line on standard error that has this text, from the first line on.
+    pub async fn said(&self, text: &str) -> String {
+        self.said_times(text, 1).await
+    }
+
+    /// Waits for the so manieth line that has this text.
+    pub async fn said_times(&self, text: &str, times: usize) -> String {
+        let mut heard = self.heard.clone();
+        let search = async {
+            loop {
+                heard.borrow_and_update();
+                let found = self.lines().into_iter().filter(|line| line.contains(text));
+                if let Some(line) = found.into_iter().nth(times - 1) {
+                    return line;
+                }
+                if heard.changed().await.is_err() {
+                    panic!("it ended without {text:?}: {:#?}", self.lines());
+                }
+            }
+        };
+        match timeout(PATIENCE, search).await {
+            Ok(line) => line,
+            Err(_) => panic!("no {text:?} in time: {:#?}", self.lines()),
+        }
+    }
+
+    /// All that it said on standard error.
+    pub fn lines(&self) -> Vec<String> {
+        self.lines.lock().clone()
+    }
+
+    /// Where it serves clients.
+    pub async fn address(&self) -> SocketAddr {
+        address(&self.said("listening on ").await)
+    }
+
+    /// Where its admin pages are.
+    pub async fn admin(&self) -> SocketAddr {
+        address(&self.said("admin pages on ").await)
+    }
+
+    /// A fresh connection to it.
+    pub async fn client(&self) -> Client {
+        Client::connect(self.address().await).await
+    }
+
+    /// Waits for its end; the exit code, or -1 if a signal ended it.
+    pub async fn exit(&self) -> i32 {
+        let mut exit = self.exit.clone();
+        let ended = timeout(PATIENCE, exit.wait_for(Option::is_some)).await;
+        let Ok(ended) = ended else {
+            panic!("no end in time: {:#?}", self.lines());
+        };
+        ended.unwrap().unwrap()
+    }
+
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.exit.borrow().is_some()
+    }
+
+    /// Whether its handler for HUP is installed.
+    pub fn catches_hup(&self) -> bool {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let caught = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        caught.is_some_and(|mask| mask & 1 != 0)
+    }
+
+    /// The most memory that it has had, in bytes.
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kib = line.unwrap().split_whitespace().nth(1).unwrap();
+        kib.parse::<u64>().unwrap() << 10
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.has_ended() {
+            signal(self.pid, "KILL");
+        }
+    }
+}
+
+fn signal(pid: u32, name: &str) {
+    // The shell's own `kill`: there is no other that needs neither a tool nor unsafe code.
+    let kill = format!("kill -{name} {pid}");
+    let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
+    assert!(status.success(), "{kill}");
+}
+
+fn listen(stderr: impl Read, lines: &Mutex<Vec<String>>, said: &watch::Sender<usize>) {
+    for line in BufReader::new(stderr).split(b'\n') {
+        let line = String::from_utf8_lossy(&line.unwrap()).into_owned();
+        lines.lock().push(line);
+        said.send_modify(|count| *count += 1);
+    }
+}
+
+fn address(line: &str) -> SocketAddr {
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
