@@ -11,5 +11,12 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod relay_abort;
+mod relay_backpressure;
+mod relay_bounds;
+mod relay_faults;
+mod relay_headers;
+mod relay_nagle;
+mod relay_stage;
 mod smoke;
 mod support;
