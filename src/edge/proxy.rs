@@ -213,7 +213,7 @@ impl Edge {
             Err(Unread::Left) => {
                 exchange.record.outcome = Outcome::Aborted;
                 exchange.record.reason = Some("request_body");
-                session.set_keepalive(None);
+                outbound::abandon(session);
                 return Ok(());
             }
         };
@@ -262,7 +262,7 @@ impl Edge {
         record.attempts = report.attempts;
         match report.fault {
             None if report.outcome == Outcome::Aborted => {
-                session.set_keepalive(None);
+                outbound::abandon(session);
                 Ok(())
             }
             None => Ok(()),
@@ -317,7 +317,7 @@ async fn refuse(
     }
     match outbound::refuse(session, Dialect::OpenAi, fault, allow, &record.request_id).await {
         Ok(status) => record.status = status,
-        Err(ClientGone) => session.set_keepalive(None),
+        Err(ClientGone) => outbound::abandon(session),
     }
 }
 
@@ -375,6 +375,7 @@ async fn models(
     };
     if sent.is_err() {
         record.outcome = Outcome::Aborted;
+        outbound::abandon(session);
     }
     Ok(())
 }
