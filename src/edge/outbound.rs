@@ -21,9 +21,10 @@ const ROUTE: HeaderName = HeaderName::from_static("x-segue-route");
 const TARGET: HeaderName = HeaderName::from_static("x-segue-target");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-segue-attempts");
 
-/// Written at once on HTTP/2, a frame: Pingora's clock runs for all bytes of a write, and a client
-/// that is slow but steady is none that takes no byte.
-const PIECE: usize = 16 << 10;
+/// Written at once on HTTP/2, at most: Pingora's clock runs for all bytes of a write, and a client
+/// that is slow but steady is none that takes no byte. Not less, for each border is a small frame
+/// that comes back as a small window.
+const PIECE: usize = 256 << 10;
 
 /// The guard under a session, if it is one of HTTP/1.
 pub(super) fn guard(session: &ServerSession) -> Option<&Guard> {

@@ -1,19 +1,15 @@
 //! A client that leaves cancels the provider, in every phase and whichever way it goes.
 
-use std::future::Future;
-use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use rustls::pki_types::{CertificateDer, ServerName};
 use segue::edge::Running;
 use segue::sim::{End, Entry, Stage};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::relay_stage::{STREAM, WHOLE, body, chat, until_idle, world};
+use crate::relay_stage::{STREAM, WHOLE, ask_h2, body, chat, until_idle, world, world_h2};
 use crate::support::{Client, PATIENCE, World, post, start};
 
 /// How a client goes.
@@ -229,55 +225,13 @@ async fn a_client_that_leaves_is_noticed_within_milliseconds() {
     panic!("the best p99 of {ROUNDS} rounds was {best:?}");
 }
 
-/// A world behind TLS, and a client of HTTP/2 for it.
-async fn world_h2() -> (World, h2::client::SendRequest<Bytes>, tempfile::TempDir) {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let (chain, key) = (
-        folder.path().join("chain.pem"),
-        folder.path().join("key.pem"),
-    );
-    std::fs::write(&chain, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let world = World::with(|provider| {
-        format!(
-            "listen:\n  - address: \"127.0.0.1:0\"\n    tls: {{ certificate: {chain:?}, key: {key:?} }}\n\
-             admin: {{ address: \"127.0.0.1:0\" }}\nlog: {{ access: off }}\n\
-             providers: {{ sim: {{ dialect: openai, base_url: \"http://{provider}/v1\", private_peers: true }} }}\n\
-             routes: {{ model: sim/m, beside: sim/beside }}\n"
-        )
-    })
-    .await;
-    let mut roots = rustls::RootCertStore::empty();
-    roots
-        .add(CertificateDer::from(made.cert.der().to_vec()))
-        .unwrap();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec()];
-    let tcp = TcpStream::connect(world.address).await.unwrap();
-    let name = ServerName::try_from("localhost").unwrap();
-    let tls = tokio_rustls::TlsConnector::from(Arc::new(config))
-        .connect(name, tcp)
-        .await
-        .unwrap();
-    let (client, connection) = h2::client::handshake(tls).await.unwrap();
-    tokio::spawn(connection);
-    (world, client.ready().await.unwrap(), folder)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_is_reset_over_http2_cancels_its_provider_and_no_other() {
-    let (world, mut client, _folder) = world_h2().await;
+    let (world, mut client, _folder) = world_h2("").await;
     world
         .sim
         .script("beside", "tokens=400,delay=5ms".parse().unwrap());
-    let (beside, _kept) = ask_h2(&mut client, "beside");
+    let (beside, _kept) = ask_h2(&mut client, "beside", STREAM);
     let mut beside = timeout(PATIENCE, beside).await.unwrap().unwrap();
     for (script, starts) in [
         ("hang", false),
@@ -288,7 +242,7 @@ async fn a_stream_that_is_reset_over_http2_cancels_its_provider_and_no_other() {
     ] {
         world.script(script);
         let before = world.sim.journal().received();
-        let (response, mut sending) = ask_h2(&mut client, "model");
+        let (response, mut sending) = ask_h2(&mut client, "model", STREAM);
         if starts {
             let mut response = timeout(PATIENCE, response).await.unwrap().unwrap();
             let data = timeout(PATIENCE, response.body_mut().data()).await.unwrap();
@@ -321,25 +275,6 @@ async fn a_stream_that_is_reset_over_http2_cancels_its_provider_and_no_other() {
         text.extend_from_slice(&data);
     }
     assert!(text.ends_with(b"data: [DONE]\n\n"));
-}
-
-/// Sends a chat request; the half that stays is what resets it.
-fn ask_h2(
-    client: &mut h2::client::SendRequest<Bytes>,
-    route: &str,
-) -> (
-    impl Future<Output = Result<http::Response<h2::RecvStream>, h2::Error>> + use<>,
-    h2::SendStream<Bytes>,
-) {
-    let request = http::Request::post("https://localhost/v1/chat/completions")
-        .header("content-type", "application/json")
-        .body(())
-        .unwrap();
-    let (response, mut sending) = client.send_request(request, false).unwrap();
-    sending
-        .send_data(Bytes::from(body(route, STREAM)), true)
-        .unwrap();
-    (response, sending)
 }
 
 #[tokio::test(flavor = "multi_thread")]

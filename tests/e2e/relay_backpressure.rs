@@ -12,7 +12,7 @@ use segue::sim::{End, Entry, Options, Sim};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::relay_stage::{STREAM, WHOLE, chat, until_idle, world};
+use crate::relay_stage::{STREAM, WHOLE, ask_h2, chat, until_idle, world, world_h2};
 use crate::support::PATIENCE;
 
 /// 200 MiB.
@@ -358,4 +358,39 @@ async fn a_reader_that_comes_back_too_late_never_sees_a_whole_answer() {
 
 fn has_ended(entries: &[Arc<Entry>]) -> bool {
     entries.iter().any(|entry| entry.end().is_some())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn over_http2_too_a_reader_may_be_slow_but_not_still() {
+    let (world, mut client, _folder) = world_h2("client_write: 500ms").await;
+    world.script("tokens=40,token_bytes=64KiB");
+    let (response, _sending) = ask_h2(&mut client, "model", WHOLE);
+    let mut response = response.await.unwrap();
+    let (mut read, begun) = (0, Instant::now());
+    while let Some(data) = response.body_mut().data().await {
+        let length = data.unwrap().len();
+        read += length;
+        // The pace is what is tested.
+        tokio::time::sleep(Duration::from_millis(8)).await;
+        let window = response.body_mut().flow_control();
+        window.release_capacity(length).unwrap();
+    }
+    assert!(read > 40 << 16 && begun.elapsed() > Duration::from_millis(700));
+    world.script("tokens=inf");
+    world.sim.journal().clear();
+    let (response, _sending) = ask_h2(&mut client, "model", STREAM);
+    let mut response = response.await.unwrap();
+    world
+        .sim
+        .journal()
+        .wait_for(has_ended, PATIENCE)
+        .await
+        .unwrap();
+    let end = loop {
+        match response.body_mut().data().await {
+            Some(Ok(_)) => {}
+            other => break other,
+        }
+    };
+    assert!(matches!(end, Some(Err(error)) if error.is_reset()));
 }

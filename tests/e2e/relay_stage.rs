@@ -1,8 +1,13 @@
 //! What the relay's tests share: routes by the patience they have, and the truth to compare with.
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use rustls::pki_types::{CertificateDer, ServerName};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -111,4 +116,66 @@ pub async fn until_idle(admin: SocketAddr) {
     tokio::time::timeout(crate::support::PATIENCE, idle)
         .await
         .expect("an idle proxy");
+}
+
+/// A world behind TLS, and a client of HTTP/2 for it.
+pub async fn world_h2(limits: &str) -> (World, h2::client::SendRequest<Bytes>, tempfile::TempDir) {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (chain, key) = (
+        folder.path().join("chain.pem"),
+        folder.path().join("key.pem"),
+    );
+    std::fs::write(&chain, made.cert.pem()).unwrap();
+    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let world = World::with(|provider| {
+        format!(
+            "listen:\n  - address: \"127.0.0.1:0\"\n    tls: {{ certificate: {chain:?}, key: {key:?} }}\n\
+             admin: {{ address: \"127.0.0.1:0\" }}\nlog: {{ access: off }}\n\
+             providers: {{ sim: {{ dialect: openai, base_url: \"http://{provider}/v1\", private_peers: true }} }}\n\
+             routes: {{ model: sim/m, beside: sim/beside }}\nlimits: {{ {limits} }}\n"
+        )
+    })
+    .await;
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from(made.cert.der().to_vec()))
+        .unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let tcp = TcpStream::connect(world.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let tls = tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect(name, tcp)
+        .await
+        .unwrap();
+    let (client, connection) = h2::client::handshake(tls).await.unwrap();
+    tokio::spawn(connection);
+    (world, client.ready().await.unwrap(), folder)
+}
+
+/// Sends a chat request; the half that stays is what resets it.
+pub fn ask_h2(
+    client: &mut h2::client::SendRequest<Bytes>,
+    route: &str,
+    how: &str,
+) -> (
+    impl Future<Output = Result<http::Response<h2::RecvStream>, h2::Error>> + use<>,
+    h2::SendStream<Bytes>,
+) {
+    let request = http::Request::post("https://localhost/v1/chat/completions")
+        .header("content-type", "application/json")
+        .body(())
+        .unwrap();
+    let (response, mut sending) = client.send_request(request, false).unwrap();
+    sending
+        .send_data(Bytes::from(body(route, how)), true)
+        .unwrap();
+    (response, sending)
 }
