@@ -23,6 +23,11 @@ const ROUTE: HeaderName = HeaderName::from_static("x-segue-route");
 const TARGET: HeaderName = HeaderName::from_static("x-segue-target");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-segue-attempts");
 
+/// Written at once on HTTP/2, at most: Pingora's clock runs for all bytes of a write, and a client
+/// that is slow but steady is none that takes no byte. Not less, for each border is a small frame
+/// that comes back as a small window.
+const PIECE: usize = 256 << 10;
+
 /// The guard under a session, if it is one of HTTP/1.
 pub(super) fn guard(session: &ServerSession) -> Option<&Guard> {
     session.stream()?.as_any().downcast_ref()
@@ -41,6 +46,17 @@ pub(super) fn head(status: u16, request_id: &str) -> Result<Box<ResponseHeader>,
         insert(&mut head, REQUEST_ID, id);
     }
     Ok(Box::new(head))
+}
+
+/// Gives a client up that left or takes no more. Pingora would end the answer's framing, and a
+/// part of an answer would look whole to a client that comes back to it.
+pub(super) fn abandon(session: &mut ServerSession) {
+    session.set_keepalive(None);
+    if let Some(guard) = guard(session) {
+        guard.abandon();
+    }
+    // HTTP/2 only.
+    session.shutdown_with_reason(h2::Reason::CANCEL);
 }
 
 fn insert(head: &mut ResponseHeader, name: HeaderName, value: HeaderValue) {
@@ -64,8 +80,19 @@ pub(super) async fn json(
         .write_response_header(head)
         .await
         .map_err(|_| ClientGone)?;
+    write(session, body, End::Yes).await
+}
+
+/// Sends bytes of a body.
+async fn write(session: &mut ServerSession, mut bytes: Bytes, end: End) -> Result<(), ClientGone> {
+    while session.is_http2() && bytes.len() > PIECE {
+        session
+            .write_response_body(bytes.split_to(PIECE), false)
+            .await
+            .map_err(|_| ClientGone)?;
+    }
     session
-        .write_response_body(body, true)
+        .write_response_body(bytes, end == End::Yes)
         .await
         .map_err(|_| ClientGone)
 }
@@ -137,7 +164,10 @@ impl<'a> Outbound<'a> {
         route: &str,
         write_timeout: Duration,
     ) -> Self {
-        session.set_write_timeout(Some(write_timeout));
+        // The guard of HTTP/1 has a clock for each wait; Pingora's is for a whole body.
+        if session.is_http2() {
+            session.set_write_timeout(Some(write_timeout));
+        }
         let route = HeaderValue::from_str(route).unwrap_or(HeaderValue::from_static("?"));
         Self {
             session,
@@ -160,11 +190,7 @@ impl<'a> Outbound<'a> {
     }
 
     async fn body(&mut self, bytes: Bytes, end: End) -> Result<(), ClientGone> {
-        let end = end == End::Yes;
-        self.session
-            .write_response_body(bytes, end)
-            .await
-            .map_err(|_| ClientGone)
+        write(self.session, bytes, end).await
     }
 
     fn cork(&self) {

@@ -248,7 +248,7 @@ impl Edge {
         record.attempts = report.attempts;
         match report.fault {
             None if report.outcome == Outcome::Aborted => {
-                session.set_keepalive(None);
+                outbound::abandon(session);
                 Ok(())
             }
             None => Ok(()),
@@ -325,7 +325,7 @@ async fn refuse(
     }
     match outbound::refuse(session, Dialect::OpenAi, fault, allow, &record.request_id).await {
         Ok(status) => record.status = status,
-        Err(ClientGone) => session.set_keepalive(None),
+        Err(ClientGone) => outbound::abandon(session),
     }
 }
 
@@ -333,7 +333,7 @@ async fn refuse(
 fn left_early(session: &mut ServerSession, exchange: &mut Exchange) {
     exchange.record.outcome = Outcome::Aborted;
     exchange.record.reason = Some("request_body");
-    session.set_keepalive(None);
+    outbound::abandon(session);
 }
 
 /// The route of that name, if the key may use it: an unknown and a forbidden one look the same.
@@ -389,6 +389,7 @@ async fn models(
     };
     if sent.is_err() {
         record.outcome = Outcome::Aborted;
+        outbound::abandon(session);
     }
     Ok(())
 }

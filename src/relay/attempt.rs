@@ -75,10 +75,18 @@ impl<C: Client> Turn<'_, '_, C> {
             Ok(Kind::Bad(status, wait)) => self.bad_status(&mut call, provider, status, wait).await,
             Err(end) => end,
         };
-        if matches!(end, End::Served | End::Surfaced) {
-            release(call).await;
+        match end {
+            End::Served | End::Surfaced => {
+                release(call).await;
+                end
+            }
+            End::Broken(why) => {
+                // At once, however long the client takes to hear of it.
+                drop(call);
+                self.broken(why).await
+            }
+            End::Aborted | End::Failed(_) => end,
         }
-        end
     }
 
     /// Sends the request.

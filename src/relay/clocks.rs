@@ -54,12 +54,22 @@ impl Clocks {
         self.progress = now;
     }
 
+    /// For so long the provider could not be heard, since the client took nothing.
+    pub(super) fn paused(&mut self, wait: Duration) {
+        self.progress = after(self.progress, wait);
+    }
+
+    /// When the attempt is over whatever happens.
+    pub(super) fn end(&self) -> Instant {
+        self.total.min(self.deadline)
+    }
+
     /// When the next clock runs out if nothing happens until then.
     pub(super) fn due(&self) -> Instant {
         let silence = self
             .first_token
             .unwrap_or_else(|| after(self.progress, self.stall));
-        silence.min(self.total).min(self.deadline)
+        silence.min(self.end())
     }
 
     /// The clock that has run out at `now`, if one has.
@@ -123,6 +133,18 @@ mod tests {
         clocks.progressed(start + 3 * SECOND);
         assert_eq!(clocks.expired(start + 5 * SECOND), None);
         assert_eq!(clocks.expired(start + 6 * SECOND), Some(Expired::Stall));
+    }
+
+    #[test]
+    fn a_client_that_takes_nothing_is_not_the_providers_silence() {
+        let start = Instant::now();
+        let mut clocks = Clocks::start(start, start + 100 * SECOND, &timeouts());
+        clocks.begun(start);
+        clocks.paused(10 * SECOND);
+        assert_eq!(clocks.expired(start + 12 * SECOND), None);
+        assert_eq!(clocks.expired(start + 13 * SECOND), Some(Expired::Stall));
+        clocks.paused(1000 * SECOND);
+        assert_eq!(clocks.due(), clocks.end());
     }
 
     #[test]

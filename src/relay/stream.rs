@@ -140,6 +140,21 @@ impl Pump {
         self.settle(step, out)
     }
 
+    /// Takes the end of the connection, or of our patience with it: an answer that had come to its
+    /// own end is good all the same, and what was to follow it is left out.
+    pub(super) fn broken_off(&mut self, why: Why) -> Step {
+        let mut step = Step::default();
+        let mut out = Out::default();
+        step.end = Some(if self.answer.finished() && why.is_silence() {
+            out.push(dialect::end(self.dialect));
+            out.sign = Sign::End;
+            Ok(())
+        } else {
+            Err(why)
+        });
+        self.settle(step, out)
+    }
+
     /// Puts one frame into `out`; returns the stream's end if the frame is it.
     fn frame(
         &mut self,
@@ -248,7 +263,7 @@ impl Out {
     }
 }
 
-/// Carries the body of a good stream to its end.
+/// Carries the body of a good stream to its end; a break after its beginning is still to be told.
 pub(super) async fn run<C: Client>(
     turn: &mut Turn<'_, '_, C>,
     call: &mut Call,
@@ -260,15 +275,15 @@ pub(super) async fn run<C: Client>(
     let end = loop {
         let step = match turn.race(call.chunk()).await {
             Raced::Left => break Err(Cut::Left(ClientGone)),
-            Raced::Short(why) => break Err(Cut::Why(why)),
+            Raced::Short(why) => pump.broken_off(why),
             Raced::Done(Ok(Some(bytes))) => pump.chunk(bytes),
             Raced::Done(Ok(None)) => pump.finish(),
-            Raced::Done(Err(error)) => break Err(Cut::Why(Why::Call(error))),
+            Raced::Done(Err(error)) => pump.broken_off(Why::Call(error)),
         };
         turn.saw(step.life, Instant::now());
         let sent = match (step.send, step.end) {
             (None, None) => continue,
-            (Some(frames), None) => deliver(turn.client, &mut head, frames).await,
+            (Some(frames), None) => turn.deliver(&mut head, frames).await,
             (last, Some(Ok(()))) => {
                 let last = last.unwrap_or_default();
                 break finish(turn.client, &mut head, last)
@@ -276,7 +291,7 @@ pub(super) async fn run<C: Client>(
                     .map_err(Cut::Left);
             }
             (None, Some(Err(why))) => break Err(Cut::Why(why)),
-            (Some(frames), Some(Err(why))) => match deliver(turn.client, &mut head, frames).await {
+            (Some(frames), Some(Err(why))) => match turn.deliver(&mut head, frames).await {
                 Ok(()) => break Err(Cut::Why(why)),
                 gone => gone,
             },
@@ -289,7 +304,7 @@ pub(super) async fn run<C: Client>(
     match end {
         Ok(()) => End::Served,
         Err(Cut::Left(ClientGone)) => End::Aborted,
-        Err(Cut::Why(why)) if pump.is_committed() => turn.broken(why).await,
+        Err(Cut::Why(why)) if pump.is_committed() => End::Broken(why),
         Err(Cut::Why(why)) => End::Failed(why),
     }
 }
@@ -300,18 +315,6 @@ enum Cut {
     Left(ClientGone),
     /// The attempt failed.
     Why(Why),
-}
-
-/// Sends frames, with the head before the first of them.
-async fn deliver<C: Client>(
-    client: &mut C,
-    head: &mut Option<AnswerHead>,
-    frames: Bytes,
-) -> Result<(), ClientGone> {
-    match head.take() {
-        Some(head) => client.begin(head, frames).await,
-        None => client.send(frames).await,
-    }
 }
 
 /// Sends the last frames and ends the stream.

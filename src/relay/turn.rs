@@ -4,11 +4,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Instant;
 
+use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::Sleep;
+use tokio::time::{Sleep, timeout_at};
 
 use crate::dialect;
-use crate::relay::client::{Client, ClientGone};
+use crate::relay::client::{AnswerHead, Client, ClientGone};
 use crate::relay::clocks::Clocks;
 use crate::relay::job::{Job, Report};
 use crate::relay::verdict::{End, Why};
@@ -53,6 +54,10 @@ pub(super) struct Turn<'a, 'j, C: Client> {
 impl<C: Client> Turn<'_, '_, C> {
     /// Waits for `work`, as long as the client stays and no clock runs out.
     pub(super) async fn race<T>(&mut self, work: impl Future<Output = T> + Send) -> Raced<T> {
+        // Work that is always done at once would keep the timer from ever being asked.
+        if let Some(why) = self.over() {
+            return Raced::Short(why);
+        }
         tokio::pin!(work);
         loop {
             tokio::select! {
@@ -67,6 +72,29 @@ impl<C: Client> Turn<'_, '_, C> {
             }
             self.timer.as_mut().reset(self.clocks.due().into());
         }
+    }
+
+    fn over(&self) -> Option<Why> {
+        if *self.job.stop.borrow() {
+            return Some(Why::Stopping);
+        }
+        self.clocks.expired(Instant::now()).map(Why::Expired)
+    }
+
+    /// Sends frames, with the head before the first of them. The attempt's end is the client's
+    /// too; the wait for it is not the provider's silence.
+    pub(super) async fn deliver(
+        &mut self,
+        head: &mut Option<AnswerHead>,
+        frames: Bytes,
+    ) -> Result<(), ClientGone> {
+        let (begun, end) = (Instant::now(), self.clocks.end().into());
+        let sent = match head.take() {
+            Some(head) => timeout_at(end, self.client.begin(head, frames)).await,
+            None => timeout_at(end, self.client.send(frames)).await,
+        };
+        self.clocks.paused(begun.elapsed());
+        sent.unwrap_or(Err(ClientGone))
     }
 
     /// Notes a sign of life that came at `now`.

@@ -25,7 +25,7 @@ pub(super) enum End {
     Aborted,
     /// No byte went out.
     Failed(Why),
-    /// Bytes had gone out; the stream was ended with an error event.
+    /// Bytes had gone out; the stream is ended with an error event.
     Broken(Why),
 }
 
@@ -85,6 +85,16 @@ impl Why {
             Self::Budget => "buffer_limit",
             Self::Stopping => "stopping",
         }
+    }
+
+    /// Whether the provider just said no more, in whatever way; nothing that it said was wrong.
+    pub(super) fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            Self::Call(CallError::Closed(_) | CallError::Reset(_))
+                | Self::Expired(_)
+                | Self::Stopping
+        )
     }
 
     /// The provider's own words, where it said any.

@@ -1,6 +1,7 @@
 //! How a connection ends: refused with an answer, or closed with the last answer delivered.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ impl Guard {
     /// moment, so that it gets its answer rather than a reset.
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let sending = match self.phase {
+            _ if self.abandoned.load(Ordering::Relaxed) => false,
             Phase::Request { body, .. } => !body.is_done() || self.poll_pipelined(cx),
             Phase::Ended => self.body_refusal.is_some(),
             Phase::Head(_) | Phase::Http2 => false,

@@ -72,6 +72,7 @@ pub struct Guard {
     inbox: BytesMut,
     outbox: Outbox,
     corked: AtomicBool,
+    abandoned: AtomicBool,
     next: AtomicBool,
     body_refusal: Option<Rule>,
     /// For the head, for idling, and for the farewell.
@@ -127,6 +128,7 @@ impl Guard {
             inbox: BytesMut::new(),
             outbox: Outbox::default(),
             corked: AtomicBool::new(false),
+            abandoned: AtomicBool::new(false),
             next: AtomicBool::new(false),
             body_refusal: None,
             patience,
@@ -161,6 +163,11 @@ impl Guard {
     /// Ends `cork`. What waits leaves with the next flush.
     pub fn uncork(&self) {
         self.corked.store(false, Ordering::Relaxed);
+    }
+
+    /// Lets no more bytes out, those that wait included: the connection ends where it is.
+    pub fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
     }
 
     /// The rule that this request's chunked body broke. Reading it failed with `InvalidData`; the
@@ -200,6 +207,9 @@ impl Guard {
         cx: &mut Context<'_>,
         write: impl FnOnce(&mut Outbox, &mut Connection, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        if self.abandoned.load(Ordering::Relaxed) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         let before = self.outbox.unsent();
         let polled = write(&mut self.outbox, &mut self.connection, cx);
         if polled.is_ready() || self.outbox.unsent() != before {

@@ -37,6 +37,22 @@ pub struct Stream {
     failed: bool,
 }
 
+/// A frame goes to the client as it came, and clients decode every line of it.
+fn check_text(frame: &Frame) -> Result<(), Malformed> {
+    let text = std::str::from_utf8(&frame.raw).map_err(|_| Malformed::NotUtf8);
+    text.map(|_| ())
+}
+
+/// Whether there is nothing in the frame but one data line, as in nearly all.
+fn is_data_alone(frame: &Frame) -> bool {
+    let after = |name: &[u8]| {
+        let rest = frame.raw.strip_prefix(name)?;
+        rest.get(frame.data.as_deref()?.len()..)
+    };
+    let tail = after(b"data: ").or_else(|| after(b"data:"));
+    tail.is_some_and(|tail| tail.iter().all(|byte| matches!(byte, b'\r' | b'\n')))
+}
+
 impl Stream {
     /// At the start of a stream.
     pub fn new() -> Self {
@@ -52,6 +68,7 @@ impl Stream {
             return Ok(Carry::Failure);
         }
         let Some(data) = &frame.data else {
+            check_text(frame)?;
             sink(Event::Ping);
             return Ok(Carry::Comment);
         };
@@ -61,6 +78,9 @@ impl Stream {
             return Ok(Carry::End);
         }
         let text = std::str::from_utf8(data).map_err(|_| Malformed::NotUtf8)?;
+        if !is_data_alone(frame) {
+            check_text(frame)?;
+        }
         self.answer(read::read(text, Part::Delta)?, sink)
     }
 

@@ -194,6 +194,27 @@ fn what_is_no_part_of_an_answer_is_malformed() {
 }
 
 #[test]
+fn no_line_of_a_frame_goes_on_that_is_not_text() {
+    const CHUNK: &[u8] = br#"data: {"choices":[]}"#;
+    for (before, after, good) in [
+        (&b""[..], &b"\n\n"[..], true),
+        (b"", b"\r\n\r\n", true),
+        (b": caf\xc3\xa9\n", b"\n\n", true),
+        (b": caf\xe9\n", b"\n\n", false),
+        (b"\xff\n", b"\n\n", false),
+        (b"", b"\n\xff\n\n", false),
+        (b"\xff\n\n", b"\n\n", false),
+    ] {
+        let frames = frames(&[[before, CHUNK, after].concat().into()]);
+        let mut stream = Stream::new();
+        let read = frames
+            .iter()
+            .all(|frame| stream.frame(frame, &mut |_| {}).is_ok());
+        assert_eq!(read, good, "{before:?} {after:?}");
+    }
+}
+
+#[test]
 fn a_malformed_frame_tells_nothing_and_changes_nothing() {
     let mut stream = Stream::new();
     let broken = r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}"#;
