@@ -10,6 +10,7 @@ mod generation;
 mod guard;
 mod head;
 mod inbound;
+mod linger;
 mod listen;
 mod notify;
 mod outbound;

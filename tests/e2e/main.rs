@@ -11,5 +11,6 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod http2;
 mod smoke;
 mod support;

@@ -11,7 +11,7 @@ use segue::edge::Running;
 use segue::sim::{Options, Sim};
 use segue::telemetry::Metrics;
 
-pub use client::{Answer, Client, post};
+pub use client::{Answer, Client, PATIENCE, post};
 
 /// A simulator and an edge that runs before it, both in this process.
 pub struct World {
