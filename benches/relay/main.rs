@@ -11,6 +11,7 @@
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     clippy::cast_precision_loss,
+    unreachable_pub,
     reason = "a bench is run by hand; it may stop at the first surprise, and it prints"
 )]
 

@@ -61,10 +61,12 @@ async fn stage(extra: &str) -> (TempDir, World, SendRequest<Bytes>) {
     fs::set_permissions(&key, Permissions::from_mode(0o600)).unwrap();
     let world = World::with(|provider| {
         format!(
-            "listen: [{{ address: \"127.0.0.1:0\", tls: {{ certificate: {chain:?}, key: {key:?} }} }}]\n\
+            "listen: [{{ address: \"127.0.0.1:0\", tls: {{ certificate: \"{}\", key: \"{}\" }} }}]\n\
              admin: off\nlog: {{ access: off }}\n\
              providers:\n  sim: {{ dialect: openai, base_url: \"http://{provider}/v1\", private_peers: true }}\n\
-             routes: {{ model: sim/m }}\n{extra}\n"
+             routes: {{ model: sim/m }}\n{extra}\n",
+            chain.display(),
+            key.display(),
         )
     })
     .await;
