@@ -35,7 +35,8 @@ pub(super) struct Exchange {
     pub(super) passage: Option<Passage>,
     /// When its head had come.
     pub(super) begun: Instant,
-    slot: Slot,
+    /// Until it is answered.
+    slot: Option<Slot>,
 }
 
 /// A request that is handed through.
@@ -79,13 +80,19 @@ impl Exchange {
             record: Record::begin(SystemTime::now(), String::new(), Protocol::H1),
             passage: None,
             begun: Instant::now(),
-            slot: Slot::take(shared),
+            slot: Some(Slot::take(shared)),
         }
     }
 
     /// Whether as many exchanges as the limit allows were under way before this one.
     pub(super) fn is_over_limit(&self) -> bool {
-        self.slot.before >= u64::from(self.generation.settings.limits.exchanges)
+        let limit = u64::from(self.generation.settings.limits.exchanges);
+        self.slot.as_ref().is_some_and(|slot| slot.before >= limit)
+    }
+
+    /// It is under way no more: from here on it stands in nobody's way.
+    pub(super) fn close(&mut self) {
+        self.slot = None;
     }
 
     /// Notes what the head says before anything is decided.

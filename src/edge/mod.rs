@@ -11,6 +11,7 @@ mod generation;
 mod guard;
 mod head;
 mod inbound;
+mod linger;
 mod listen;
 mod notify;
 mod outbound;

@@ -20,6 +20,7 @@ use crate::account::Key;
 use crate::edge::exchange::{Exchange, Shared, as_u64};
 use crate::edge::generation::Generation;
 use crate::edge::inbound::{self, Call, Unread};
+use crate::edge::linger;
 use crate::edge::outbound::{self, Outbound};
 use crate::edge::passthrough;
 use crate::exchange::{Delivery, Dialect, Fault, FaultKind};
@@ -127,6 +128,10 @@ impl ProxyHttp for Edge {
         exchange.record.sent_bytes = as_u64(downstream.body_bytes_sent());
         self.0.metrics.observe(&exchange.record);
         self.0.log.write(&exchange.record);
+        exchange.close();
+        if exchange.passage.is_none() {
+            linger::linger(downstream).await;
+        }
         if downstream.is_body_done()
             && let Some(guard) = outbound::guard(downstream)
         {

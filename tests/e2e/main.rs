@@ -21,6 +21,7 @@ mod edge_passthrough;
 mod edge_reload;
 mod edge_stage;
 mod edge_tls;
+mod http2;
 mod relay_abort;
 mod relay_backpressure;
 mod relay_bounds;

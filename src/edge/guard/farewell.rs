@@ -12,8 +12,8 @@ use crate::edge::head::Refusal;
 
 /// How long a client may take to fetch its last answer while it still sends, and how much it may
 /// send. Closing with bytes unread would reset the connection, and the answer might be lost.
-const LINGER: Duration = Duration::from_secs(2);
-const LINGER_BYTES: usize = 64 << 20;
+pub(in crate::edge) const LINGER: Duration = Duration::from_secs(2);
+pub(in crate::edge) const LINGER_BYTES: usize = 64 << 20;
 
 impl Guard {
     /// Sends what is left and closes our side. When the client is still sending, reads on for a

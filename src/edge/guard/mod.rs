@@ -47,6 +47,8 @@ use body::Body;
 use deadline::Deadline;
 use outbox::Outbox;
 
+pub(super) use farewell::{LINGER, LINGER_BYTES};
+
 /// Renders the whole answer to a refused request: status line, fields and body, to be sent as it
 /// is before the connection closes.
 pub type RefusalRenderer = Arc<dyn Fn(&Refusal) -> Bytes + Send + Sync>;
