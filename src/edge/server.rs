@@ -245,7 +245,7 @@ impl Running {
         let settings = &generation.settings;
         let connections = descriptors::connections(settings.limits.connections);
         if connections < settings.limits.connections {
-            log::warn!("at most {connections} connections: the descriptor limit allows no more");
+            log::info!("at most {connections} connections: the descriptor limit allows no more");
         }
         self.limits.store(Arc::new(Limits {
             connections,

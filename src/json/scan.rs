@@ -66,13 +66,9 @@ impl<'a> Scanner<'a> {
     pub(super) fn string(&mut self) -> Result<Range<usize>, Invalid> {
         self.expect(b'"')?;
         let start = self.at;
-        let mut found = find_short(self.rest());
         loop {
             let rest = self.rest();
-            let plain = found
-                .take()
-                .or_else(|| memchr2(b'"', b'\\', rest))
-                .unwrap_or(rest.len());
+            let plain = find_special(rest).unwrap_or(rest.len());
             if self.controls == Controls::Somewhere {
                 self.check_controls(plain)?;
             }
@@ -260,16 +256,52 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// The first quote or backslash if it is among the first eight bytes, as for most names: less
-/// than the call of a search that is made for long strings.
-fn find_short(bytes: &[u8]) -> Option<usize> {
+/// How far a quote or backslash is looked for a word at a time before a search is called that is
+/// made for long strings. Prose has an escape every line, and the call costs more than a line.
+const NEAR: usize = 128;
+
+/// The first quote or backslash.
+fn find_special(bytes: &[u8]) -> Option<usize> {
+    let near = bytes.get(..NEAR).unwrap_or(bytes);
+    let (words, _) = near.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        if let Some(at) = find_in_word(u64::from_le_bytes(*word)) {
+            return Some(index * 8 + at);
+        }
+    }
+    let passed = words.len() * 8;
+    let rest = bytes.get(passed..)?;
+    Some(passed + memchr2(b'"', b'\\', rest)?)
+}
+
+/// The first quote or backslash among eight bytes, the first of them the lowest.
+fn find_in_word(word: u64) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = ONES << 7;
-    let word = u64::from_le_bytes(*bytes.first_chunk()?);
     // A byte of `x` is zero where its high bit is set in this; bits above the first may be false.
     let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGH;
     let quote = zero(word ^ (ONES * u64::from(b'"')));
     let backslash = zero(word ^ (ONES * u64::from(b'\\')));
     let found = quote | backslash;
     (found != 0).then(|| usize::try_from(found.trailing_zeros() / 8).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_quote_or_backslash_is_found_at_every_place() {
+        for length in 0..300 {
+            let mut bytes = vec![b'a'; length];
+            assert_eq!(find_special(&bytes), None);
+            for at in 0..length {
+                for special in [b'"', b'\\'] {
+                    bytes[at] = special;
+                    assert_eq!(find_special(&bytes), Some(at), "{at} of {length}");
+                    bytes[at] = b'a';
+                }
+            }
+        }
+    }
 }
