@@ -16,6 +16,16 @@ use tokio::sync::watch;
 use crate::edge::proxy::Edge;
 use crate::edge::settings::Limits;
 
+/// Flow-control windows towards an HTTP/2 client, in bytes.
+const STREAM_WINDOW: u32 = 64 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+
+/// Bytes of one HTTP/2 stream that may wait for a slow client.
+const SEND_BUFFER: usize = 256 << 10;
+
+/// Streams of one connection that may be reset before it is closed.
+const RESETS: usize = 200;
+
 /// The proxy, and the limits as they are now.
 pub(super) struct Reception {
     pub(super) proxy: Arc<HttpProxy<Edge>>,
@@ -71,8 +81,14 @@ impl Visit {
         options.keepalive_request_limit = Some(most.saturating_sub(1));
         options.h2_idle_timeout = Some(limits.idle);
         let mut http2 = default_h2_options();
-        http2.max_concurrent_streams(limits.h2_streams);
-        http2.max_header_list_size(u32::try_from(limits.head.0).unwrap_or(u32::MAX));
+        http2
+            .max_concurrent_streams(limits.h2_streams)
+            .max_header_list_size(u32::try_from(limits.head.0).unwrap_or(u32::MAX))
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_send_buffer_size(SEND_BUFFER)
+            .max_local_error_reset_streams(Some(RESETS))
+            .max_pending_accept_reset_streams(RESETS);
         Self {
             proxy,
             options,
