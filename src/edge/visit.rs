@@ -81,9 +81,9 @@ impl Visit {
         options.keepalive_request_limit = Some(most.saturating_sub(1));
         options.h2_idle_timeout = Some(limits.idle);
         let mut http2 = default_h2_options();
+        http2.max_concurrent_streams(limits.h2_streams);
+        http2.max_header_list_size(u32::try_from(limits.head.0).unwrap_or(u32::MAX));
         http2
-            .max_concurrent_streams(limits.h2_streams)
-            .max_header_list_size(u32::try_from(limits.head.0).unwrap_or(u32::MAX))
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_send_buffer_size(SEND_BUFFER)
