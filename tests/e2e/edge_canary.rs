@@ -68,6 +68,7 @@ fn chat(key: &str, model: &str, extra: &str) -> Vec<u8> {
 }
 
 /// All that clients were told, one exchange after the other.
+#[expect(clippy::too_many_lines, reason = "a table of like entries")]
 async fn tell(process: &Process, sim: &Sim) -> Vec<(String, String)> {
     let mut told = Vec::new();
     let mut note = |name: &str, text: String| told.push((name.to_owned(), text));
@@ -182,6 +183,7 @@ async fn started(sim: SocketAddr) -> (Process, Authority, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one story with many places to look")]
 async fn no_secret_is_told_to_anyone_it_is_not_for() {
     let sim = Sim::start(Options::default()).await.unwrap();
     let (process, authority, tls_key) = started(sim.address()).await;

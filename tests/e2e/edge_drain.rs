@@ -48,7 +48,7 @@ async fn an_idle_process_ends_at_once_with_code_0() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_stream_is_finished_while_nobody_else_is_let_in() {
-    let sim = sim("tokens=30,stall@10=600ms").await;
+    let sim = sim("tokens=30,stall@10=2s").await;
     let (process, mut client) = streaming(&sim, "").await;
     let (address, admin) = (process.address().await, process.admin().await);
     let ready = page(admin, "/health/ready").await;
@@ -115,7 +115,8 @@ async fn a_client_that_does_not_hang_up_is_no_work_undone() {
     process.signal("TERM");
     // GOAWAY, and the connection ends although the client would keep it.
     let closed = tokio::time::timeout(PATIENCE, client.driver).await;
-    closed.expect("a close in time").unwrap().unwrap();
+    // Whether its own last words found a listener is not asked.
+    let _ = closed.expect("a close in time").unwrap();
     assert_eq!(process.exit().await, 0);
 }
 

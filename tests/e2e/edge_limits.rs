@@ -97,7 +97,7 @@ async fn a_connection_too_many_is_closed_and_counted_by_its_reason() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_heads_are_counted_by_their_reason() {
-    let world = world("head: 2KiB, head_time: 200ms").await;
+    let world = world("head: 2KiB, head_time: 500ms").await;
     for (bytes, reason) in [
         ("GET / HTTP/1.1\r\n\r\n".to_owned(), "malformed"),
         (

@@ -92,6 +92,7 @@ const SOMETIMES: [&str; 12] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "a table of like entries")]
 async fn every_exchange_leaves_one_line_that_says_how_it_ended() {
     let (world, folder) = logged().await;
     world.script("tokens=5");

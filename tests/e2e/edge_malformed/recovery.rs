@@ -73,7 +73,7 @@ async fn a_refusal_reaches_a_client_that_still_uploads() {
         let piece = if fields.starts_with("Content") {
             vec![b'x'; 1 << 20]
         } else {
-            [&b"FFFF8\r\n"[..], &[b'x'; 0xF_FFF8], b"\r\n"].concat()
+            format!("FFFF8\r\n{}\r\n", "x".repeat(0xF_FFF8)).into_bytes()
         };
         for _ in 0..8 {
             client.send(&piece).await;

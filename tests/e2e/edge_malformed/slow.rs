@@ -10,7 +10,7 @@ use super::*;
 async fn hasty() -> World {
     World::new(&format!(
         "allow_literal_secrets: true\nkeys: [{{ name: table, secret: {KEY} }}]\n\
-         limits: {{ head_time: 300ms, body_time: 300ms, idle: 300ms }}"
+         limits: {{ head_time: 700ms, body_time: 700ms, idle: 700ms }}"
     ))
     .await
 }

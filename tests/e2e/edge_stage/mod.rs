@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::support::{Answer, Client, PATIENCE};
 
-pub use certificates::{Authority, Caller, ask, leaf};
+pub use certificates::{Authority, ask, leaf};
 pub use frames::{Frame, Frames};
 pub use http2::{Http2, read};
 pub use process::Process;

@@ -109,15 +109,16 @@ impl Process {
                 if let Some(line) = found.into_iter().nth(times - 1) {
                     return line;
                 }
-                if heard.changed().await.is_err() {
-                    panic!("it ended without {text:?}: {:#?}", self.lines());
-                }
+                let changed = heard.changed().await;
+                assert!(
+                    changed.is_ok(),
+                    "it ended without {text:?}: {:#?}",
+                    self.lines()
+                );
             }
         };
-        match timeout(PATIENCE, search).await {
-            Ok(line) => line,
-            Err(_) => panic!("no {text:?} in time: {:#?}", self.lines()),
-        }
+        let found = timeout(PATIENCE, search).await;
+        found.unwrap_or_else(|_| panic!("no {text:?} in time: {:#?}", self.lines()))
     }
 
     /// All that it said on standard error.
