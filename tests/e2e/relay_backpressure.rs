@@ -194,8 +194,8 @@ async fn a_stopped_reader_costs_little_memory() {
     let grown = process.resident().saturating_sub(before);
     println!(
         "{} KiB a reader, {} KiB in the kernel",
-        grown / READERS >> 10,
-        sent / READERS >> 10
+        (grown / READERS) >> 10,
+        (sent / READERS) >> 10
     );
     assert_eq!(sim.under_way(), 20);
     assert!(
