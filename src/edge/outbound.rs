@@ -212,7 +212,7 @@ impl relay::Client for Outbound<'_> {
             Err(error) if *error.etype() == ErrorType::ConnectError => {
                 self.watch = Watch::Off;
                 self.session.set_keepalive(None);
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }
             _ => {}
         }

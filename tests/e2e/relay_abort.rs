@@ -73,16 +73,15 @@ async fn a_client_that_leaves_in_any_phase_cancels_the_provider() {
             world.script(script);
             let mut client = world.client().await;
             client.ask(ask).await;
-            match seen {
-                Some(text) => client.until(text).await,
-                None => {
-                    let hangs = script == "hang";
-                    let there = |all: &[Arc<Entry>]| {
-                        all.iter()
-                            .any(|it| it.body_is_complete() && (hangs || it.bytes() > 0))
-                    };
-                    world.sim.journal().wait_for(there, PATIENCE).await.unwrap();
-                }
+            if let Some(text) = seen {
+                client.until(text).await;
+            } else {
+                let hangs = script == "hang";
+                let there = |all: &[Arc<Entry>]| {
+                    all.iter()
+                        .any(|it| it.body_is_complete() && (hangs || it.bytes() > 0))
+                };
+                world.sim.journal().wait_for(there, PATIENCE).await.unwrap();
             }
             let _kept = leave(client.stream, how).await;
             closed(&world).await;
