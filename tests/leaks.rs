@@ -5,7 +5,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::panic,
     reason = "a test that panics is a test that fails"
 )]
 
@@ -37,14 +36,15 @@ const PHASES: [(&str, usize); 5] = [
 ];
 
 fn edge(provider: SocketAddr) -> Running {
-    let routes: String = (0..PHASES.len())
-        .map(|phase| format!("  m{phase}: sim/m{phase}\n"))
+    let routes: Vec<String> = (0..PHASES.len())
+        .map(|phase| format!("m{phase}: sim/m{phase}"))
         .collect();
+    let routes = routes.join(", ");
     let text = format!(
         "listen: [{{ address: \"127.0.0.1:0\" }}]\nadmin: {{ address: \"127.0.0.1:0\" }}\n\
          log: {{ access: off }}\n\
          providers: {{ sim: {{ dialect: openai, base_url: \"http://{provider}/v1\", private_peers: true }} }}\n\
-         routes:\n{routes}"
+         routes: {{ {routes} }}\n"
     );
     let load = move || {
         config::parse(&text, Path::new("test.yaml"), &|_| None).map_err(|errors| errors.to_string())
@@ -66,7 +66,7 @@ async fn abort(address: SocketAddr, number: usize) {
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
-    let sent = if number % 7 == 0 {
+    let sent = if number.is_multiple_of(7) {
         request.len() - 5
     } else {
         request.len()
@@ -82,7 +82,7 @@ async fn abort(address: SocketAddr, number: usize) {
         let read = timeout(PATIENCE, stream.read_buf(&mut came)).await;
         assert!(read.expect("an answer in time").unwrap() > 0);
     }
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         stream.set_zero_linger().unwrap();
     }
 }

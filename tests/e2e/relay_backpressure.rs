@@ -194,8 +194,8 @@ async fn a_stopped_reader_costs_little_memory() {
     let grown = process.resident().saturating_sub(before);
     println!(
         "{} KiB a reader, {} KiB in the kernel",
-        grown / READERS >> 10,
-        sent / READERS >> 10
+        (grown / READERS) >> 10,
+        (sent / READERS) >> 10
     );
     assert_eq!(sim.under_way(), 20);
     assert!(
@@ -228,11 +228,11 @@ async fn a_reader_that_never_goes_on_is_cut_off() {
         let mut stream = connect(world.address).await;
         let begun = Instant::now();
         stream.write_all(&chat(route, how)).await.unwrap();
-        let came = |all: &[Arc<Entry>]| !all.is_empty();
+        let there = |all: &[Arc<Entry>]| !all.is_empty();
         world
             .sim
             .journal()
-            .wait_for(came, PATIENCE)
+            .wait_for(there, PATIENCE)
             .await
             .expect(&case);
         until_idle(world.edge.admin_address().unwrap()).await;
@@ -248,8 +248,8 @@ async fn a_reader_that_never_goes_on_is_cut_off() {
         let entry = world.sim.journal().entries().pop().unwrap();
         assert_eq!(is_closed(&entry), how == STREAM, "{case}: {entry:?}");
         let mut tail = Vec::new();
-        let read = read_rest(&mut stream, &mut tail);
-        tokio::time::timeout(PATIENCE, read).await.expect(&case);
+        let rest = read_rest(&mut stream, &mut tail);
+        tokio::time::timeout(PATIENCE, rest).await.expect(&case);
         assert!(!tail.ends_with(b"0\r\n\r\n"), "{case}");
     }
 }

@@ -14,6 +14,69 @@ const SLACK: Duration = Duration::from_secs(1);
 
 const BOUND: Duration = Duration::from_millis(500);
 
+/// A route, what happens on it, what was asked, and what the client is told in the end.
+const CASES: [(&str, &str, &str, u16, &str); 17] = [
+    ("first", "hang", STREAM, 504, "first_token_timeout"),
+    ("first", "hang", WHOLE, 504, "first_token_timeout"),
+    ("first", "stall@0", STREAM, 504, "first_token_timeout"),
+    (
+        "first",
+        "ping=20ms,stall@0",
+        STREAM,
+        504,
+        "first_token_timeout",
+    ),
+    (
+        "first",
+        "role=none,first_after=1m",
+        STREAM,
+        504,
+        "first_token_timeout",
+    ),
+    ("stall", "stall@3", STREAM, 200, "(stall)"),
+    ("stall", "ping=20ms,stall@3", STREAM, 200, "(stall)"),
+    ("stall", "stall@3", WHOLE, 504, "(stall)"),
+    ("total", "hang", WHOLE, 504, "attempt_timeout"),
+    (
+        "total",
+        "tokens=inf,delay=10ms",
+        STREAM,
+        200,
+        "attempt_timeout",
+    ),
+    ("total", "tokens=inf", STREAM, 200, "attempt_timeout"),
+    (
+        "total",
+        "tokens=inf,drip=10/10ms",
+        WHOLE,
+        504,
+        "attempt_timeout",
+    ),
+    ("deadline", "hang", STREAM, 504, "(deadline)"),
+    (
+        "deadline",
+        "tokens=inf,delay=10ms",
+        STREAM,
+        200,
+        "(deadline)",
+    ),
+    (
+        "deadline",
+        "tokens=inf,token_bytes=4KiB",
+        STREAM,
+        200,
+        "(deadline)",
+    ),
+    (
+        "deadline",
+        "status=500,stall@20b",
+        WHOLE,
+        502,
+        "(server_error)",
+    ),
+    ("deadline", "status=429,stall@20b", WHOLE, 429, "rate limit"),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_clock_ends_its_exchange_in_time_and_the_pool_stays_good() {
     let routes = "first: { tiers: [[sim/m]], timeouts: { first_token: 500ms } }\n\
@@ -22,68 +85,7 @@ async fn each_clock_ends_its_exchange_in_time_and_the_pool_stays_good() {
                   deadline: { tiers: [[sim/m]], deadline: 500ms }";
     let world = world(routes, "").await;
     let mut client = world.client().await;
-    let cases = [
-        ("first", "hang", STREAM, 504, "first_token_timeout"),
-        ("first", "hang", WHOLE, 504, "first_token_timeout"),
-        ("first", "stall@0", STREAM, 504, "first_token_timeout"),
-        (
-            "first",
-            "ping=20ms,stall@0",
-            STREAM,
-            504,
-            "first_token_timeout",
-        ),
-        (
-            "first",
-            "role=none,first_after=1m",
-            STREAM,
-            504,
-            "first_token_timeout",
-        ),
-        ("stall", "stall@3", STREAM, 200, "(stall)"),
-        ("stall", "ping=20ms,stall@3", STREAM, 200, "(stall)"),
-        ("stall", "stall@3", WHOLE, 504, "(stall)"),
-        ("total", "hang", WHOLE, 504, "attempt_timeout"),
-        (
-            "total",
-            "tokens=inf,delay=10ms",
-            STREAM,
-            200,
-            "attempt_timeout",
-        ),
-        ("total", "tokens=inf", STREAM, 200, "attempt_timeout"),
-        (
-            "total",
-            "tokens=inf,drip=10/10ms",
-            WHOLE,
-            504,
-            "attempt_timeout",
-        ),
-        ("deadline", "hang", STREAM, 504, "(deadline)"),
-        (
-            "deadline",
-            "tokens=inf,delay=10ms",
-            STREAM,
-            200,
-            "(deadline)",
-        ),
-        (
-            "deadline",
-            "tokens=inf,token_bytes=4KiB",
-            STREAM,
-            200,
-            "(deadline)",
-        ),
-        (
-            "deadline",
-            "status=500,stall@20b",
-            WHOLE,
-            502,
-            "(server_error)",
-        ),
-        ("deadline", "status=429,stall@20b", WHOLE, 429, "rate limit"),
-    ];
-    for (route, script, how, status, reason) in cases {
+    for (route, script, how, status, reason) in CASES {
         let (answer, took) = timed(&world, &mut client, route, script, how).await;
         let text = answer.text();
         let tail = &text[text.len().saturating_sub(400)..];
@@ -182,6 +184,8 @@ async fn exchanges_beyond_the_limit_are_refused_and_what_runs_goes_on() {
     world.sim.journal().wait_for(came, PATIENCE).await.unwrap();
     let mut third = world.client().await;
     assert_overloaded(&third.chat(STREAM).await);
+    // Its body was not read: the connection is of no further use.
+    assert!(third.rest().await.is_empty());
     assert_eq!(first.answer().await.status, 200);
     assert_eq!(second.answer().await.status, 200);
     until_idle(world.edge.admin_address().unwrap()).await;

@@ -225,9 +225,6 @@ async fn a_body_reaches_the_provider_as_it_was_written() {
         let answer = ask(&mut client, "", sent).await;
         assert_eq!(answer.status, 200, "{sent:.200}: {answer:?}");
         let entry = last(&world).await;
-        assert_eq!(entry.body_bytes(), expected.len() as u64, "{sent:.200}");
-        let kept = &expected.as_bytes()[..entry.body().len()];
-        assert!(entry.body() == kept, "{sent:.200}");
         assert_eq!(
             entry.body_sha256().unwrap(),
             sha256(expected),
@@ -250,10 +247,10 @@ async fn a_body_reaches_the_provider_as_it_was_written() {
     }
 }
 
+/// In hexadecimal digits.
 fn sha256(text: &str) -> String {
     use sha2::Digest as _;
-    let digest = sha2::Sha256::digest(text);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:x}", sha2::Sha256::digest(text))
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,9 +129,10 @@ pub async fn world_h2(limits: &str) -> (World, h2::client::SendRequest<Bytes>, t
     std::fs::write(&chain, made.cert.pem()).unwrap();
     std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (chain, key) = (chain.display(), key.display());
     let world = World::with(|provider| {
         format!(
-            "listen:\n  - address: \"127.0.0.1:0\"\n    tls: {{ certificate: {chain:?}, key: {key:?} }}\n\
+            "listen:\n  - address: \"127.0.0.1:0\"\n    tls: {{ certificate: \"{chain}\", key: \"{key}\" }}\n\
              admin: {{ address: \"127.0.0.1:0\" }}\nlog: {{ access: off }}\n\
              providers: {{ sim: {{ dialect: openai, base_url: \"http://{provider}/v1\", private_peers: true }} }}\n\
              routes: {{ model: sim/m, beside: sim/beside }}\nlimits: {{ {limits} }}\n"

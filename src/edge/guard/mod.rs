@@ -203,7 +203,7 @@ impl Guard {
         })
     }
 
-    /// Writes, and fails when the client has taken nothing for too long.
+    /// Writes, and fails when the client has taken nothing for too long, or has left meanwhile.
     fn poll_out<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -219,10 +219,20 @@ impl Guard {
         }
         if polled.is_pending() {
             self.stalled.start(self.door.limits.load().client_write);
-            ready!(self.stalled.poll_passed(cx));
+            if self.poll_left(cx).is_pending() {
+                ready!(self.stalled.poll_passed(cx));
+            }
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         polled
+    }
+
+    /// Ready when a client that has nothing more to say has closed its side.
+    fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self.phase {
+            Phase::Request { head: 0, body } if body.is_done() => self.poll_probe(cx).map(|_| ()),
+            _ => Poll::Pending,
+        }
     }
 }
 
