@@ -5,12 +5,12 @@ default:
 
 # Formats.
 fmt:
-    cargo fmt
+    cargo fmt --all
 
 # Checks form and lints.
 lint:
-    cargo fmt --check
-    cargo clippy --all-targets --locked -- -D warnings
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
 
 # Runs the tests.
 test *arguments:
