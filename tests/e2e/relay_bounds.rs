@@ -12,7 +12,7 @@ use crate::support::{Answer, Client, PATIENCE, World, post, start};
 /// What a bound may be late by on a machine that has other things to do.
 const SLACK: Duration = Duration::from_secs(1);
 
-const BOUND: Duration = Duration::from_millis(500);
+const BOUND: Duration = Duration::from_millis(300);
 
 /// A route, what happens on it, what was asked, and what the client is told in the end.
 const CASES: [(&str, &str, &str, u16, &str); 17] = [
@@ -79,10 +79,10 @@ const CASES: [(&str, &str, &str, u16, &str); 17] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_clock_ends_its_exchange_in_time_and_the_pool_stays_good() {
-    let routes = "first: { tiers: [[sim/m]], timeouts: { first_token: 500ms } }\n\
-                  stall: { tiers: [[sim/m]], timeouts: { stall: 500ms } }\n\
-                  total: { tiers: [[sim/m]], timeouts: { total: 500ms } }\n\
-                  deadline: { tiers: [[sim/m]], deadline: 500ms }";
+    let routes = "first: { tiers: [[sim/m]], timeouts: { first_token: 300ms } }\n\
+                  stall: { tiers: [[sim/m]], timeouts: { stall: 300ms } }\n\
+                  total: { tiers: [[sim/m]], timeouts: { total: 300ms } }\n\
+                  deadline: { tiers: [[sim/m]], deadline: 300ms }";
     let world = world(routes, "").await;
     let mut client = world.client().await;
     for (route, script, how, status, reason) in CASES {
@@ -128,7 +128,7 @@ async fn a_peer_that_accepts_and_never_speaks_tls_ends_at_the_connect_bound() {
     let edge = start(&format!(
         "listen: [{{ address: \"127.0.0.1:0\" }}]\nadmin: off\nlog: {{ access: off }}\n\
          providers:\n  hole: {{ dialect: openai, base_url: \"https://hole.test/v1\", peers: [\"{address}\"] }}\n\
-         routes:\n  model: {{ tiers: [[hole/m]], timeouts: {{ connect: 500ms }} }}\n"
+         routes:\n  model: {{ tiers: [[hole/m]], timeouts: {{ connect: 300ms }} }}\n"
     ));
     let mut client = Client::connect(edge.addresses()[0]).await;
     for how in [WHOLE, STREAM] {
