@@ -8,7 +8,7 @@ use crate::exchange::{Delivery, Failure, Fault, FaultKind};
 use crate::relay::client::{AnswerHead, Client, ClientGone, Content};
 use crate::relay::clocks::Clocks;
 use crate::relay::job::{Job, Report};
-use crate::relay::turn::{Raced, Turn, stopped};
+use crate::relay::turn::{Life, Raced, Turn, stopped};
 use crate::relay::verdict::{self, End, Why};
 use crate::relay::whole::Short;
 use crate::relay::{headers, stream, surface, whole};
@@ -19,6 +19,9 @@ use crate::upstream::{Call, CallBounds, Outgoing, Provider};
 
 /// How much of a provider's error body is read.
 const ERROR_BODY_LIMIT: ByteSize = ByteSize::kib(64);
+
+/// How long an error body is waited for.
+const ERROR_BODY_WAIT: Duration = Duration::from_secs(5);
 
 /// How much of the prompt's head decides which peer serves it, under `balance: consistent`.
 const AFFINITY_BYTES: usize = 1024;
@@ -71,7 +74,11 @@ impl<C: Client> Turn<'_, '_, C> {
         });
         let end = match self.head(&mut call).await {
             Ok(Kind::Stream(head)) => stream::run(self, &mut call, head).await,
-            Ok(Kind::Whole(head)) => whole::run(self, &mut call, head).await,
+            Ok(Kind::Whole(head)) => {
+                // A whole answer is written once it is thought out: its head is its first token.
+                self.saw(Life::Content, Instant::now());
+                whole::run(self, &mut call, head).await
+            }
             Ok(Kind::Bad(status, wait)) => self.bad_status(&mut call, provider, status, wait).await,
             Err(end) => end,
         };
@@ -159,11 +166,12 @@ impl<C: Client> Turn<'_, '_, C> {
         status: u16,
         retry_after: Option<Duration>,
     ) -> End {
-        let body = match whole::read(self, call, ERROR_BODY_LIMIT).await {
-            Ok(body) => body,
-            Err(Short::Left) => return End::Aborted,
+        let reading = whole::read(self, call, ERROR_BODY_LIMIT);
+        let body = match tokio::time::timeout(ERROR_BODY_WAIT, reading).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(Short::Left)) => return End::Aborted,
             // The status alone decides; a body that breaks or never ends adds nothing.
-            Err(Short::Failed(_)) => bytes::Bytes::new(),
+            Ok(Err(Short::Failed(_))) | Err(_) => bytes::Bytes::new(),
         };
         let failure = dialect::failure(self.target.dialect, status, &body);
         if !verdict::surfaces(status) {

@@ -57,7 +57,7 @@ pub(super) async fn read<C: Client>(
             Raced::Done(Ok(None)) => return Ok(body.whole()),
             Raced::Done(Ok(Some(bytes))) => bytes,
         };
-        turn.saw(Life::Content, Instant::now());
+        turn.saw(Life::Progress, Instant::now());
         if body.len().saturating_add(bytes.len()) > limit.as_len() {
             return Err(Short::Failed(Why::TooLarge));
         }
