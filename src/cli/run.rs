@@ -101,7 +101,6 @@ async fn until_stopped(mut running: Running, mut signals: SignalStream) -> ExitC
 
 /// Drains; `None` when a second signal cuts it short.
 async fn drain(running: &Running, mut phase: Phase, signals: &mut SignalStream) -> Option<Drained> {
-    log::info!("draining");
     let drained = running.drain();
     tokio::pin!(drained);
     loop {

@@ -159,6 +159,8 @@ impl Running {
         *self.readiness.lock() = Readiness::Draining;
         self.shared.metrics.set_draining();
         self.closing.send_replace(true);
+        // Said once it is so: who reads it may look at the admin pages.
+        log::info!("draining");
         let deadline = self.shared.generations.current().settings.drain;
         let mut drained = Drained::Finished;
         if tokio::time::timeout(deadline, self.connections.drained())

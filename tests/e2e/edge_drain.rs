@@ -1,11 +1,13 @@
 //! Signals against the real binary: TERM drains, a second one stops, others are answered.
 
+use std::io::ErrorKind;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixDatagram};
 use std::time::{Duration, Instant};
 
 use segue::sim::{End, Options, Sim, answer_text};
 use serde_json::Value;
+use tokio::net::TcpStream;
 
 use crate::edge_stage::{Authority, Http2, Process, metric, page};
 use crate::support::{Client, PATIENCE};
@@ -60,14 +62,18 @@ async fn a_running_stream_is_finished_while_nobody_else_is_let_in() {
     assert_eq!(page(admin, "/health/live").await.status, 200);
     let metrics = page(admin, "/metrics").await;
     assert_eq!(metric(metrics.text(), "segue_draining"), Some(1.0));
-    let refused = loop {
-        // The listener closes as soon as its task has seen the signal.
-        match tokio::net::TcpStream::connect(address).await {
-            Ok(_) => tokio::task::yield_now().await,
-            Err(error) => break error,
+    // The listener closes as soon as its task has seen the signal; what comes in that moment
+    // may be reset.
+    let closed = async {
+        while !matches!(TcpStream::connect(address).await,
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused)
+        {
+            tokio::task::yield_now().await;
         }
     };
-    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    tokio::time::timeout(PATIENCE, closed)
+        .await
+        .expect("a closed listener");
     process.signal("HUP");
     process.said("HUP ignored: the process is ending").await;
     let answer = client.answer().await;
@@ -91,6 +97,7 @@ async fn a_stream_past_the_deadline_ends_with_an_error_event_and_code_1() {
     assert!(!events.iter().any(|event| event == "[DONE]"));
     assert_eq!(process.exit().await, 1, "work was left undone");
     process.said("not all was finished").await;
+    sim.journal().wait_for_no_request(PATIENCE).await.unwrap();
     let entry = sim.journal().entries().remove(0);
     assert!(matches!(entry.end(), Some(End::ClientClosed { .. })));
 }
