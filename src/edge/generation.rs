@@ -135,9 +135,6 @@ pub(super) fn listeners_unchanged(current: &Settings, next: &Settings) -> Result
     if shape(current) != shape(next) {
         return Err("listen: addresses and TLS mode cannot change at a reload; restart".to_owned());
     }
-    if current.log != next.log {
-        return Err("log: cannot change at a reload; restart".to_owned());
-    }
     if current.admin != next.admin {
         return Err("admin: the address cannot change at a reload; restart".to_owned());
     }

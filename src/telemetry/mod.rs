@@ -9,6 +9,8 @@ mod record;
 mod time;
 
 pub use log::{AccessLog, Destination, DiagnosticsError, Flushed, diagnostics};
-pub use metrics::{ConnectionState, Gauged, Known, Metrics, PeerState, ReloadResult, names};
+pub use metrics::{
+    ConnectionState, Gauged, Known, Metrics, PeerState, ReloadResult, descriptor_limit, names,
+};
 pub use record::{Attempt, Connection, Endpoint, Outcome, Protocol, ProviderCode, Record};
 pub use time::Timestamp;

@@ -17,6 +17,7 @@ use prometheus::{
 
 use self::names::Family;
 
+pub use self::process::descriptor_limit;
 pub use self::series::Known;
 pub use self::state::{ConnectionState, Gauged, PeerState, ReloadResult};
 

@@ -79,6 +79,12 @@ fn open_fds() -> Option<u64> {
     }
 }
 
+/// The descriptors that the process may have, by its soft limit; `None` where it is unlimited or
+/// cannot be read.
+pub fn descriptor_limit() -> Option<u64> {
+    max_fds(&fs::read_to_string("/proc/self/limits").ok()?)
+}
+
 fn max_fds(limits: &str) -> Option<u64> {
     let line = limits
         .lines()
