@@ -21,6 +21,10 @@ impl AddAssign for Tokens {
     }
 }
 
+/// Money in millionths of a US dollar: sums are exact.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MicroUsd(pub u64);
+
 /// A number of bytes: a size or a bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(pub u64);

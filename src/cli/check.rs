@@ -213,7 +213,9 @@ fn print_route(route: &Route, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  target {}", target.name)?;
     }
     let shipped = Policy::default();
-    let Policy { deadline, timeouts } = &route.policy;
+    let Policy {
+        deadline, timeouts, ..
+    } = &route.policy;
     writeln!(out, "  hold none (default)\n  on_break error (default)")?;
     let bounds = [
         ("deadline", *deadline, shipped.deadline),

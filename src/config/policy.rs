@@ -138,8 +138,13 @@ impl<'a> Layer<'a> {
             stall: stall?,
             total: total?,
             write: write?,
+            min_rate: shipped.min_rate,
         };
-        Ok(Policy { deadline, timeouts })
+        Ok(Policy {
+            deadline,
+            timeouts,
+            ..Policy::default()
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use super::path::quoted;
 use super::policy::Layer;
 use super::section::{LATER, Section};
 use crate::exchange::Dialect;
-use crate::route::{Route, Routes, Target};
+use crate::route::{Balance, Route, Routes, Target, Tier, Timeouts};
 
 /// The longest name of a route.
 pub(super) const LONGEST_NAME: usize = 128;
@@ -58,11 +58,19 @@ fn route<'a>(
         (Ok(own), Ok(defaults)) => own.resolve(defaults),
         _ => Err(Reported),
     };
-    let tiers = vec![vec![target?]];
+    let policy = policy?;
+    let target = Target {
+        timeouts: policy.timeouts.clone(),
+        ..target?
+    };
+    let tier = Tier {
+        balance: Balance::default(),
+        targets: vec![target],
+    };
     Ok(Route {
         name: name.into(),
-        tiers,
-        policy: policy?,
+        tiers: vec![tier],
+        policy,
     })
 }
 
@@ -131,6 +139,9 @@ fn target_name(cursor: &Cursor<'_>, providers: &Providers<'_>) -> Read<Target> {
         provider: provider.into(),
         model: model.into(),
         dialect: dialect?,
+        weight: 1,
+        price: None,
+        timeouts: Timeouts::default(),
     })
 }
 

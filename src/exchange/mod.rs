@@ -1,10 +1,12 @@
 //! The waist: the neutral words that every room above shares. Pure data, no I/O.
 
+mod class;
 mod event;
 mod fault;
 mod request;
 mod usage;
 
+pub use class::Class;
 pub use event::{Event, Failure, Finish};
 pub use fault::{Fault, FaultKind};
 pub use request::{Delivery, Request, UsageWish};

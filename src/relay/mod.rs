@@ -4,13 +4,16 @@
 //! in `verdict` alone. Until the answer has begun, an error goes back as a [`Fault`] and the
 //! client has seen nothing; afterwards a break ends the stream with an error event.
 
+mod allowance;
 mod attempt;
+mod backoff;
 mod budget;
 mod client;
 mod clocks;
 mod gate;
 mod headers;
 mod job;
+mod pump;
 mod stream;
 mod surface;
 mod turn;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::stream::Pump;
+use super::pump::Pump;
 use super::verdict::Why;
 use crate::exchange::{Delivery, Dialect, UsageWish};
 use crate::units::ByteSize;

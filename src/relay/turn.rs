@@ -12,6 +12,7 @@ use crate::dialect;
 use crate::relay::client::{AnswerHead, Client, ClientGone};
 use crate::relay::clocks::Clocks;
 use crate::relay::job::{Job, Report};
+use crate::relay::pump::Life;
 use crate::relay::verdict::{End, Why};
 use crate::route::Target;
 use crate::telemetry::Attempt;
@@ -24,18 +25,6 @@ pub(super) enum Raced<T> {
     Left,
     /// A clock ran out, or the process is stopping.
     Short(Why),
-}
-
-/// What a provider's bytes say about its being alive.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Life {
-    /// Nothing, or comments only.
-    #[default]
-    None,
-    /// Frames without content.
-    Progress,
-    /// Content.
-    Content,
 }
 
 /// The state of one attempt: who is waiting, for how long, and what is known so far.

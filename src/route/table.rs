@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::exchange::Dialect;
-use crate::route::Policy;
+use crate::route::{Policy, Timeouts};
+use crate::units::MicroUsd;
 
 /// A model at a provider: what an attempt is made at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Target {
     /// `provider/model`, for headers, log and metrics.
     pub name: Arc<str>,
@@ -17,23 +18,63 @@ pub struct Target {
     pub model: Arc<str>,
     /// The format the provider speaks.
     pub dialect: Dialect,
+    /// Its share among the equals of its tier, at least 1.
+    pub weight: u32,
+    /// What it charges, where the config says it.
+    pub price: Option<Price>,
+    /// The bounds of one attempt at it.
+    pub timeouts: Timeouts,
+}
+
+/// What a target charges for a million tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Price {
+    /// For a million input tokens.
+    pub input: MicroUsd,
+    /// For a million output tokens.
+    pub output: MicroUsd,
+}
+
+/// Targets that are equals.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tier {
+    /// In what order they are tried.
+    pub balance: Balance,
+    /// At least one, none twice.
+    pub targets: Vec<Target>,
+}
+
+/// In what order the targets of a tier are tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balance {
+    /// At random, by weight.
+    #[default]
+    Weighted,
+    /// In turn.
+    RoundRobin,
+    /// Fewest attempts under way for its weight first.
+    LeastBusy,
+    /// Shortest expected time to the first token first (peak EWMA).
+    LeastLatency,
+    /// Cheapest first; targets without a price come last.
+    LeastCost,
 }
 
 /// A model name that clients ask for, and what stands behind it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Route {
     /// The name.
     pub name: Arc<str>,
-    /// Tiers of equals, tried in order. Neither the list nor a tier is empty.
-    pub tiers: Vec<Vec<Target>>,
-    /// Its bounds.
+    /// Tiers of equals, tried in order; at least one. No target is in it twice.
+    pub tiers: Vec<Tier>,
+    /// What it promises.
     pub policy: Policy,
 }
 
 impl Route {
-    /// The targets in the order in which they are to be tried.
+    /// The targets in the order in which they are written.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
-        self.tiers.iter().flatten()
+        self.tiers.iter().flat_map(|tier| &tier.targets)
     }
 }
 

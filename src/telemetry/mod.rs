@@ -12,5 +12,7 @@ pub use log::{AccessLog, Destination, DiagnosticsError, Flushed, diagnostics};
 pub use metrics::{
     ConnectionState, Gauged, Known, Metrics, PeerState, ReloadResult, descriptor_limit, names,
 };
-pub use record::{Attempt, Connection, Endpoint, Outcome, Protocol, ProviderCode, Record};
+pub use record::{
+    Attempt, AttemptKind, Connection, Endpoint, Outcome, Protocol, ProviderCode, Record,
+};
 pub use time::Timestamp;

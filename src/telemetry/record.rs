@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::exchange::{Delivery, Usage};
+use crate::exchange::{Class, Delivery, Usage};
+use crate::units::Tokens;
 
 /// What happened in one exchange.
 #[derive(Clone, Debug)]
@@ -41,6 +42,10 @@ pub struct Record {
     pub first_byte: Option<Duration>,
     /// From the beginning to the first token of the answer that the client got.
     pub first_token: Option<Duration>,
+    /// How long the head of the answer was held back, from its first frame to the commit.
+    pub held: Option<Duration>,
+    /// What committed the answer: a name from a set that the code bounds.
+    pub commit: Option<&'static str>,
     /// From the beginning to the end.
     pub total: Duration,
     /// How it ended.
@@ -68,6 +73,8 @@ impl Record {
             sent_bytes: 0,
             first_byte: None,
             first_token: None,
+            held: None,
+            commit: None,
             total: Duration::ZERO,
             outcome: Outcome::Failed,
             reason: None,
@@ -102,8 +109,16 @@ pub struct Attempt {
     pub target: Arc<str>,
     /// The provider's status, if a head came.
     pub status: Option<u16>,
+    /// Why it was made.
+    pub kind: AttemptKind,
     /// What ended it, when it did not end well: a name from a set that the code bounds.
     pub error: Option<&'static str>,
+    /// The kind of failure that it was.
+    pub class: Option<Class>,
+    /// What was made of the failure: `retry`, `fall_back`, `surface`, or `give_up`.
+    pub verdict: Option<&'static str>,
+    /// Content tokens, by the gate's count, that came and were thrown away.
+    pub discarded: Tokens,
     /// The provider's own error code.
     pub provider_code: Option<ProviderCode>,
     /// What carried it; `None` when no connection was had.
@@ -117,17 +132,46 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// An attempt at a target of which nothing has come yet.
+    /// The first attempt at a target, of which nothing has come yet.
     pub fn at(target: Arc<str>) -> Self {
         Self {
             target,
             status: None,
+            kind: AttemptKind::First,
             error: None,
+            class: None,
+            verdict: None,
+            discarded: Tokens(0),
             provider_code: None,
             connection: None,
             first_byte: None,
             first_token: None,
             total: Duration::ZERO,
+        }
+    }
+}
+
+/// Why an attempt is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptKind {
+    /// The first of its exchange.
+    First,
+    /// The same target again.
+    Retry,
+    /// The next target.
+    Fallback,
+    /// Beside a silent one.
+    Hedge,
+}
+
+impl AttemptKind {
+    /// The name in the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Retry => "retry",
+            Self::Fallback => "fallback",
+            Self::Hedge => "hedge",
         }
     }
 }

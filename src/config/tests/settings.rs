@@ -120,12 +120,14 @@ fn the_nearest_bound_wins() {
         stall: s(13),
         total: s(120),
         write: s(14),
+        ..Timeouts::default()
     };
     assert_eq!(
         policy(&text),
         Policy {
             deadline: s(120),
-            timeouts
+            timeouts,
+            ..Policy::default()
         }
     );
 }
@@ -138,12 +140,14 @@ fn what_is_inherited_is_cut_to_the_deadline() {
         stall: s(20),
         total: s(20),
         write: s(20),
+        ..Timeouts::default()
     };
     assert_eq!(
         policy(&good_route("deadline: 20s\n")),
         Policy {
             deadline: s(20),
-            timeouts
+            timeouts,
+            ..Policy::default()
         }
     );
     let long = "defaults: {timeouts: {first_token: 10m, total: 10m}}\n";
