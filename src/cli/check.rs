@@ -193,7 +193,7 @@ fn print_health(check: &HealthCheck, out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-fn url(base: &BaseUrl) -> String {
+pub(super) fn url(base: &BaseUrl) -> String {
     let scheme = match base.scheme {
         Scheme::Http => "http",
         Scheme::Https => "https",

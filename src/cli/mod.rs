@@ -4,6 +4,7 @@ mod address;
 pub mod check;
 mod demo;
 mod exit;
+mod explain;
 mod run;
 pub mod schema;
 pub mod sim;
@@ -36,6 +37,8 @@ enum Command {
     Run(Config),
     /// Check a configuration: print what it comes to, or every mistake in it.
     Check(Config),
+    /// Show where a request would go, in what order, and what each target would be sent.
+    Explain(explain::Args),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Simulate a provider that fails as it is told.
@@ -66,6 +69,7 @@ pub fn main(signals: io::Result<Signals>) -> ExitCode {
     match arguments.command {
         Command::Run(Config { config }) => run::run(&config, signals),
         Command::Check(Config { config }) => check::run(&config),
+        Command::Explain(args) => explain::run(&args),
         Command::Schema => schema::run(),
         Command::Sim(args) => sim::run(args),
         Command::Demo(args) => demo::run(args, signals),

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::edge::generation::{Generation, Generations};
 use crate::edge::inbound;
-use crate::relay::Budget;
+use crate::relay::{Allowance, Budget};
 use crate::telemetry::{AccessLog, Gauged, Metrics, Protocol, Record};
 use crate::upstream::{PeerLease, Provider};
 
@@ -21,6 +21,8 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: AccessLog,
     pub(super) budget: Arc<Budget>,
+    /// What retries of all exchanges together may spend.
+    pub(super) retries: Allowance,
     /// Exchanges under way.
     pub(super) in_flight: AtomicU64,
     /// Turns true when running exchanges have to end.

@@ -1,5 +1,6 @@
 //! What is swapped at a reload: one snapshot of all checked settings, and the live providers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::edge::Settings;
 use crate::exchange::Dialect;
-use crate::relay::Providers;
+use crate::relay::{LiveRoute, Providers, Standings};
 use crate::upstream::{Provider, Upstreams};
 
 /// Reads and checks the configuration anew. The error is ready for a person to read.
@@ -22,26 +23,31 @@ pub(super) struct Generation {
     pub settings: Settings,
     /// The providers, raised.
     pub providers: Providers,
+    /// The routes by name, with what is known of their targets.
+    pub routes: BTreeMap<Arc<str>, LiveRoute>,
     /// When it came into force.
     pub since: SystemTime,
 }
 
 impl Generation {
-    fn raise(number: u64, settings: Settings, upstreams: &Arc<Upstreams>) -> Arc<Self> {
+    fn raise(number: u64, settings: Settings, lasting: &Lasting) -> Arc<Self> {
         let specs: Vec<_> = settings
             .providers
             .iter()
             .map(|one| one.spec.clone())
             .collect();
-        let providers = upstreams
+        let providers = lasting
+            .upstreams
             .raise(&specs)
             .into_iter()
             .map(|provider| (Arc::clone(provider.name()), provider))
             .collect();
+        let routes = LiveRoute::raise(&settings.routes, &providers, &lasting.standings);
         Arc::new(Self {
             number,
             settings,
             providers,
+            routes,
             since: SystemTime::now(),
         })
     }
@@ -69,10 +75,16 @@ pub(super) enum LastReload {
     Refused(SystemTime, String),
 }
 
+/// What outlives every generation: connections, pools, and what is known of targets.
+struct Lasting {
+    upstreams: Arc<Upstreams>,
+    standings: Standings,
+}
+
 /// The generation in force, and the way to the next.
 pub(super) struct Generations {
     current: ArcSwap<Generation>,
-    upstreams: Arc<Upstreams>,
+    lasting: Lasting,
     load: Load,
     last: Mutex<LastReload>,
 }
@@ -80,11 +92,14 @@ pub(super) struct Generations {
 impl Generations {
     /// Raises the first generation. Needs a runtime: providers bring their own tasks.
     pub(super) fn first(settings: Settings, load: Load) -> Self {
-        let upstreams = Upstreams::new();
-        let first = Generation::raise(1, settings, &upstreams);
+        let lasting = Lasting {
+            upstreams: Upstreams::new(),
+            standings: Standings::default(),
+        };
+        let first = Generation::raise(1, settings, &lasting);
         Self {
             current: ArcSwap::new(first),
-            upstreams,
+            lasting,
             load,
             last: Mutex::new(LastReload::Never),
         }
@@ -111,7 +126,7 @@ impl Generations {
         let result = (self.load)().and_then(|settings| {
             let current = self.current();
             fits(&current.settings, &settings)?;
-            let next = Generation::raise(current.number + 1, settings, &self.upstreams);
+            let next = Generation::raise(current.number + 1, settings, &self.lasting);
             self.current.store(Arc::clone(&next));
             Ok(next)
         });

@@ -19,7 +19,7 @@ use crate::edge::Limits;
 use crate::edge::guard::Guard;
 use crate::edge::outbound::guard;
 use crate::exchange::{Fault, FaultKind};
-use crate::relay::{Budget, FORWARDED, Hold};
+use crate::relay::{Budget, FORWARDED, Fallback, Hold};
 
 /// Room made for a body at once; beyond it the buffer grows as bytes come, not as they are
 /// announced.
@@ -91,6 +91,19 @@ pub(super) fn forwarded(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
         .iter()
         .filter_map(|name| Some((HeaderName::from_static(name), headers.get(*name)?.clone())))
         .collect()
+}
+
+/// Whether the client lets its exchange fall back: `x-segue-fallback: off` does not. A client may
+/// narrow what its route does, never widen it.
+pub(super) fn fallback(headers: &HeaderMap) -> Result<Fallback, Fault> {
+    match headers.get("x-segue-fallback").map(HeaderValue::as_bytes) {
+        None | Some(b"on") => Ok(Fallback::On),
+        Some(b"off") => Ok(Fallback::Off),
+        Some(_) => Err(Fault::new(
+            FaultKind::BadRequest,
+            "x-segue-fallback is either on or off",
+        )),
+    }
 }
 
 /// Who calls. `None` where no keys are configured.

@@ -22,6 +22,10 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 const ROUTE: HeaderName = HeaderName::from_static("x-segue-route");
 const TARGET: HeaderName = HeaderName::from_static("x-segue-target");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-segue-attempts");
+const FALLBACK_REASON: HeaderName = HeaderName::from_static("x-segue-fallback-reason");
+const HELD: HeaderName = HeaderName::from_static("x-segue-held-ms");
+/// The official SDKs obey it whatever the status.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// Written at once on HTTP/2, at most: Pingora's clock runs for all bytes of a write, and a client
 /// that is slow but steady is none that takes no byte. Not less, for each border is a small frame
@@ -97,6 +101,12 @@ async fn write(session: &mut ServerSession, mut bytes: Bytes, end: End) -> Resul
         .map_err(|_| ClientGone)
 }
 
+/// What was tried before a fault.
+pub(super) struct Trail<'a> {
+    pub(super) route: &'a str,
+    pub(super) attempts: usize,
+}
+
 /// Answers with a fault. A request whose body was not read to its end closes the connection.
 pub(super) async fn refuse(
     session: &mut ServerSession,
@@ -104,6 +114,7 @@ pub(super) async fn refuse(
     fault: &Fault,
     allow: Option<&'static str>,
     request_id: &str,
+    trail: Option<Trail<'_>>,
 ) -> Result<u16, ClientGone> {
     let status = fault::status(fault.kind);
     let mut head = head(status, request_id)?;
@@ -113,6 +124,19 @@ pub(super) async fn refuse(
             RETRY_AFTER,
             HeaderValue::from(whole_seconds(wait)),
         );
+    }
+    // The chain has been walked already: a client's own retries would only walk it again.
+    if matches!(
+        fault.kind,
+        FaultKind::ProviderFailed | FaultKind::ProviderTimeout
+    ) {
+        insert(&mut head, SHOULD_RETRY, HeaderValue::from_static("false"));
+    }
+    if let Some(trail) = trail {
+        if let Ok(route) = HeaderValue::from_str(trail.route) {
+            insert(&mut head, ROUTE, route);
+        }
+        insert(&mut head, ATTEMPTS, HeaderValue::from(trail.attempts));
     }
     // Owed with every 401 (RFC 9110 section 15.5.2).
     if fault.kind == FaultKind::Unauthorized {
@@ -181,10 +205,19 @@ impl<'a> Outbound<'a> {
     fn head(&mut self, answer: &AnswerHead) -> Result<Box<ResponseHeader>, ClientGone> {
         let mut head = head(answer.status, self.request_id)?;
         insert(&mut head, ROUTE, self.route.clone());
-        if let Ok(target) = HeaderValue::from_str(&answer.target) {
+        if let Some(target) = &answer.target
+            && let Ok(target) = HeaderValue::from_str(target)
+        {
             insert(&mut head, TARGET, target);
         }
         insert(&mut head, ATTEMPTS, HeaderValue::from(answer.attempts));
+        if let Some(reason) = answer.fallback_reason {
+            insert(&mut head, FALLBACK_REASON, HeaderValue::from_static(reason));
+        }
+        if let Some(held) = answer.held {
+            let millis = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
+            insert(&mut head, HELD, HeaderValue::from(millis));
+        }
         self.sent = Some((answer.status, Instant::now()));
         Ok(head)
     }

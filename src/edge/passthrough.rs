@@ -162,7 +162,7 @@ pub(super) async fn failed(session: &mut Session, error: &Error, exchange: &mut 
         _ => Fault::new(FaultKind::ProviderFailed, "the provider failed"),
     };
     let id = exchange.record.request_id.clone();
-    let told = outbound::refuse(session, Dialect::OpenAi, &fault, None, &id).await;
+    let told = outbound::refuse(session, Dialect::OpenAi, &fault, None, &id, None).await;
     told.unwrap_or(0)
 }
 

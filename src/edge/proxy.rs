@@ -21,11 +21,10 @@ use crate::edge::exchange::{Exchange, Shared, as_u64};
 use crate::edge::generation::Generation;
 use crate::edge::inbound::{self, Call, Unread};
 use crate::edge::linger;
-use crate::edge::outbound::{self, Outbound};
+use crate::edge::outbound::{self, Outbound, Trail};
 use crate::edge::passthrough;
 use crate::exchange::{Delivery, Dialect, Fault, FaultKind};
-use crate::relay::{self, ClientGone, Job};
-use crate::route::Route;
+use crate::relay::{self, ClientGone, Job, LiveRoute};
 use crate::telemetry::{Endpoint, Outcome};
 use crate::{account, dialect};
 
@@ -211,18 +210,20 @@ impl Edge {
         exchange.record.body_bytes = as_u64(body.len());
         let request = dialect::parse(Dialect::OpenAi, body)?;
         exchange.record.delivery = Some(request.delivery);
-        let route = route(&generation, key, &request.model)?;
-        exchange.record.route = Some(Arc::clone(&route.name));
-        let forwarded = inbound::forwarded(&session.req_header().headers);
+        let live = route(&generation, key, &request.model)?;
+        exchange.record.route = Some(Arc::clone(&live.route().name));
+        let headers = &session.req_header().headers;
+        let forwarded = inbound::forwarded(headers);
         let job = Job {
             request: &request,
-            route,
-            providers: &generation.providers,
+            live,
+            fallback: inbound::fallback(headers)?,
             forwarded: &forwarded,
             started: Instant::now(),
             answer_limit: limits.answer,
             event_limit: limits.event,
             budget: &self.0.budget,
+            retries: &self.0.retries,
             stop: self.0.stop.clone(),
         };
         self.carry(session, exchange, &job).await
@@ -236,13 +237,15 @@ impl Edge {
     ) -> Result<(), Refusal> {
         let write_timeout = exchange.generation.settings.limits.client_write;
         let id = exchange.record.request_id.clone();
-        let mut client = Outbound::new(session, &id, &job.route.name, write_timeout);
+        let mut client = Outbound::new(session, &id, &job.live.route().name, write_timeout);
         let report = relay::carry(&mut client, job).await;
         let record = &mut exchange.record;
         record.status = client.sent.map_or(0, |(status, _)| status);
         record.outcome = report.outcome;
         record.reason = report.attempts.last().and_then(|attempt| attempt.error);
         record.usage = report.usage;
+        record.held = report.held;
+        record.commit = report.commit;
         let before = exchange.begun;
         record.first_byte = client
             .sent
@@ -328,7 +331,12 @@ async fn refuse(
         };
         record.reason = Some(fault.kind.name());
     }
-    match outbound::refuse(session, Dialect::OpenAi, fault, allow, &record.request_id).await {
+    let trail = record.route.as_deref().map(|route| Trail {
+        route,
+        attempts: record.attempts.len(),
+    });
+    let id = &record.request_id;
+    match outbound::refuse(session, Dialect::OpenAi, fault, allow, id, trail).await {
         Ok(status) => record.status = status,
         Err(ClientGone) => outbound::abandon(session),
     }
@@ -346,12 +354,11 @@ fn route<'a>(
     generation: &'a Generation,
     key: Option<&Key>,
     name: &str,
-) -> Result<&'a Arc<Route>, Fault> {
+) -> Result<&'a LiveRoute, Fault> {
     generation
-        .settings
         .routes
         .get(name)
-        .filter(|route| may_use(key, &route.name))
+        .filter(|live| may_use(key, &live.route().name))
         .ok_or_else(|| {
             Fault::new(
                 FaultKind::UnknownModel,
@@ -374,7 +381,7 @@ async fn models(
 ) -> Result<(), Refusal> {
     let generation = Arc::clone(&exchange.generation);
     let body = if let Some(id) = id {
-        dialect::model(Dialect::OpenAi, &route(&generation, key, id)?.name)
+        dialect::model(Dialect::OpenAi, &route(&generation, key, id)?.route().name)
     } else {
         let routes = generation.settings.routes.iter();
         let names = routes

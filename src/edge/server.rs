@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -27,8 +27,13 @@ use crate::edge::start::StartError;
 use crate::edge::status::Status;
 use crate::edge::visit::Reception;
 use crate::edge::{descriptors, fault};
-use crate::relay::Budget;
+use crate::relay::{Allowance, Budget};
 use crate::telemetry::{AccessLog, Destination, Known, Metrics, ReloadResult};
+
+/// Retries of a target, and attempts at targets that are known to be down: so many an exchange…
+const RETRY_SHARE: f64 = 0.2;
+/// …and so many a second whatever the traffic.
+const RETRY_FLOOR: u32 = 10;
 
 /// How long running streams get for their error events once the drain's time is over.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -89,6 +94,7 @@ impl Running {
             metrics,
             log,
             budget,
+            retries: Allowance::new(RETRY_SHARE, RETRY_FLOOR, Instant::now()),
             in_flight: AtomicU64::new(0),
             stop: stopped,
         });

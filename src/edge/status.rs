@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -13,7 +14,8 @@ use crate::edge::caps::Connections;
 use crate::edge::exchange::Shared;
 use crate::edge::front::Front;
 use crate::edge::generation::{Generation, LastReload};
-use crate::route::Route;
+use crate::relay::{LiveRoute, TargetState};
+use crate::route::Target;
 use crate::telemetry::{PeerState, Timestamp};
 use crate::upstream::{PeerHealth, PeerStatus, Provider};
 
@@ -57,6 +59,9 @@ impl StatusSource for Status {
             peers.map(move |peer| (Arc::clone(&name), peer.address, state(peer.health)))
         });
         metrics.set_peers(peers);
+        let now = Instant::now();
+        let targets = generation.routes.values().flat_map(LiveRoute::targets);
+        metrics.set_breakers(targets.map(|(target, state)| (&*target.name, state.status(now).breaker)));
         let certificates: Vec<_> = self.fronts.iter().flat_map(certificates).collect();
         metrics.set_certificates(
             certificates
@@ -123,9 +128,24 @@ fn providers(generation: &Generation) -> Vec<Value> {
 }
 
 fn routes(generation: &Generation) -> Vec<Value> {
-    let route = |route: &Arc<Route>| {
-        let targets: Vec<_> = route.targets().map(|target| &*target.name).collect();
-        json!({ "name": *route.name, "targets": targets })
+    let route = |live: &LiveRoute| {
+        let targets: Vec<_> = live.targets().map(target).collect();
+        json!({ "name": *live.route().name, "targets": targets })
     };
-    generation.settings.routes.iter().map(route).collect()
+    generation.routes.values().map(route).collect()
+}
+
+fn target((target, state): (&Target, &Arc<TargetState>)) -> Value {
+    let status = state.status(Instant::now());
+    let millis = |wait: Duration| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+    json!({
+        "target": *target.name,
+        "breaker": status.breaker.name(),
+        "shut_for_ms": status.shut_for.map(millis),
+        "in_flight": status.in_flight,
+        "first_token_ms": status.first_token.map(millis),
+        "last_failure": status.last_failure.map(|last| {
+            json!({ "reason": last.reason, "at": Timestamp(last.at).to_string() })
+        }),
+    })
 }

@@ -1,22 +1,23 @@
-//! One try of one target: call, head, body, and what came of it.
+//! One attempt up to its gate: call, head, body. No byte of it reaches the client from here.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
+
 use crate::dialect;
-use crate::exchange::{Delivery, Failure, Fault, FaultKind};
-use crate::relay::client::{AnswerHead, Client, ClientGone, Content};
-use crate::relay::clocks::Clocks;
-use crate::relay::job::{Job, Report};
-use crate::relay::pump::Life;
-use crate::relay::turn::{Raced, Turn, stopped};
-use crate::relay::verdict::{self, End, Why};
-use crate::relay::whole::Short;
-use crate::relay::{headers, stream, surface, whole};
-use crate::route::Target;
-use crate::telemetry::{Attempt, Connection, ProviderCode};
+use crate::exchange::{Delivery, Request};
+use crate::relay::inspect::Inspector;
+use crate::relay::pump::{Pump, Terms};
+use crate::relay::turn::Turn;
+use crate::relay::verdict::Why;
+use crate::relay::watch::Raced;
+use crate::relay::{headers, wait, whole};
+use crate::route::Hold;
+use crate::telemetry::Connection;
 use crate::units::ByteSize;
-use crate::upstream::{Call, CallBounds, Outgoing, Provider};
+use crate::upstream::{Call, CallBounds, Outgoing, Settled};
 
 /// How much of a provider's error body is read.
 const ERROR_BODY_LIMIT: ByteSize = ByteSize::kib(64);
@@ -27,209 +28,194 @@ const ERROR_BODY_WAIT: Duration = Duration::from_secs(5);
 /// How much of the prompt's head decides which peer serves it, under `balance: consistent`.
 const AFFINITY_BYTES: usize = 1024;
 
-/// How long a connection may take to end its framing after the answer is complete.
-const TRAILING_WAIT: Duration = Duration::from_secs(1);
-
-/// Makes one attempt and writes it into the report.
-pub(super) async fn run<C: Client>(
-    client: &mut C,
-    job: &Job<'_>,
-    target: &Target,
-    provider: &Arc<Provider>,
-    report: &mut Report,
-) -> End {
-    let begun = Instant::now();
-    let policy = &job.route.policy;
-    let deadline = job.started.checked_add(policy.deadline).unwrap_or(begun);
-    let clocks = Clocks::start(begun, deadline, &policy.timeouts);
-    let timer = tokio::time::sleep_until(clocks.due().into());
-    let stop = stopped(job.stop.clone());
-    tokio::pin!(timer, stop);
-    let attempt = Attempt::at(Arc::clone(&target.name));
-    let mut turn = Turn {
-        client,
-        job,
-        target,
-        report,
-        clocks,
-        timer,
-        stop,
-        attempt,
-        begun,
-    };
-    let end = turn.go(provider).await;
-    turn.book(&end);
-    end
+/// How an attempt came to its gate.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// The gate of a stream has opened on these frames.
+    Stream { frames: Bytes, flow: Flow },
+    /// A whole answer that passed its checks.
+    Whole(Bytes),
+    /// It failed, and nobody has seen a byte of it.
+    Failed(Why),
 }
 
-impl<C: Client> Turn<'_, '_, C> {
-    async fn go(&mut self, provider: &Arc<Provider>) -> End {
-        let mut call = match self.call(provider).await {
-            Ok(call) => call,
-            Err(end) => return end,
-        };
-        self.attempt.connection = Some(if call.reused() {
-            Connection::Reused
-        } else {
-            Connection::Fresh
-        });
-        let end = match self.head(&mut call).await {
-            Ok(Kind::Stream(head)) => stream::run(self, &mut call, head).await,
-            Ok(Kind::Whole(head)) => {
-                // A whole answer is written once it is thought out: its head is its first token.
-                self.saw(Life::Content, Instant::now());
-                whole::run(self, &mut call, head).await
-            }
-            Ok(Kind::Bad(status, wait)) => self.bad_status(&mut call, provider, status, wait).await,
-            Err(end) => end,
-        };
-        match end {
-            End::Served | End::Surfaced => {
-                release(call).await;
-                end
-            }
-            End::Broken(why) => {
-                // At once, however long the client takes to hear of it.
-                drop(call);
-                self.broken(why).await
-            }
-            End::Aborted | End::Failed(_) => end,
-        }
-    }
-
-    /// Sends the request.
-    async fn call(&mut self, provider: &Arc<Provider>) -> Result<Call, End> {
-        let request = self.job.request;
-        let body = dialect::build(self.target.dialect, request, &self.target.model);
-        let headers = headers::for_attempt(request.delivery, self.job.forwarded);
-        let timeouts = &self.job.route.policy.timeouts;
-        let bounds = CallBounds {
-            connect: timeouts.connect,
-            write: timeouts.write,
-        };
-        let affinity = affinity(request);
-        let outgoing = Outgoing {
-            method: &http::Method::POST,
-            path: dialect::path(self.target.dialect),
-            headers: &headers,
-            body: &body,
-            affinity,
-        };
-        match self.race(provider.call(outgoing, bounds)).await {
-            Raced::Done(Ok(call)) => Ok(call),
-            Raced::Done(Err(error)) => Err(End::Failed(Why::Call(error))),
-            Raced::Left => Err(End::Aborted),
-            Raced::Short(why) => Err(End::Failed(why)),
-        }
-    }
-
-    /// Waits for the answer's head and says what kind of answer it is.
-    async fn head(&mut self, call: &mut Call) -> Result<Kind, End> {
-        let head = match self.race(call.head()).await {
-            Raced::Done(Ok(head)) => head,
-            Raced::Done(Err(error)) => return Err(End::Failed(Why::Call(error))),
-            Raced::Left => return Err(End::Aborted),
-            Raced::Short(why) => return Err(End::Failed(why)),
-        };
-        self.attempt.first_byte = Some(self.begun.elapsed());
-        self.attempt.status = Some(head.status);
-        if head.status != 200 {
-            let wait = verdict::retry_after(
-                head.get("retry-after-ms"),
-                head.get("retry-after"),
-                SystemTime::now(),
-            );
-            return Ok(Kind::Bad(head.status, wait));
-        }
-        let answer = |content| AnswerHead {
-            status: 200,
-            content,
-            target: Arc::clone(&self.target.name),
-            attempts: self.report.attempts.len() + 1,
-        };
-        let media = head.content_type().map(media_type).unwrap_or_default();
-        match self.job.request.delivery {
-            Delivery::Stream(_) if media.eq_ignore_ascii_case("text/event-stream") => {
-                Ok(Kind::Stream(answer(Content::Events)))
-            }
-            Delivery::Whole if media.eq_ignore_ascii_case("application/json") => {
-                Ok(Kind::Whole(answer(Content::Json)))
-            }
-            Delivery::Stream(_) | Delivery::Whole => Err(End::Failed(Why::ContentType)),
-        }
-    }
-
-    /// Reads an error body; passes it on if it is about the client's own request.
-    async fn bad_status(
-        &mut self,
-        call: &mut Call,
-        provider: &Provider,
-        status: u16,
-        retry_after: Option<Duration>,
-    ) -> End {
-        let reading = whole::read(self, call, ERROR_BODY_LIMIT);
-        let body = match tokio::time::timeout(ERROR_BODY_WAIT, reading).await {
-            Ok(Ok(body)) => body,
-            Ok(Err(Short::Left)) => return End::Aborted,
-            // The status alone decides; a body that breaks or never ends adds nothing.
-            Ok(Err(Short::Failed(_))) | Err(_) => bytes::Bytes::new(),
-        };
-        let failure = dialect::failure(self.target.dialect, status, &body);
-        if !verdict::surfaces(status) {
-            return End::Failed(Why::Status {
-                status,
-                failure: Box::new(failure),
-                retry_after,
-            });
-        }
-        self.attempt.provider_code = code(&failure);
-        let body = if surface::is_error(&body) {
-            surface::scrub(body, provider.spec())
-        } else {
-            let fault = Fault::new(FaultKind::BadRequest, "the provider refused the request");
-            dialect::fault(self.job.request.dialect, &fault)
-        };
-        let head = AnswerHead {
-            status,
-            content: Content::Json,
-            target: Arc::clone(&self.target.name),
-            attempts: self.report.attempts.len() + 1,
-        };
-        match self.client.answer(head, body).await {
-            Ok(()) => End::Surfaced,
-            Err(ClientGone) => End::Aborted,
-        }
-    }
-
-    fn book(mut self, end: &End) {
-        self.attempt.total = self.begun.elapsed();
-        self.attempt.error = match end {
-            End::Served => None,
-            End::Surfaced => Some("surfaced"),
-            End::Aborted => Some("aborted"),
-            End::Failed(why) | End::Broken(why) => {
-                self.attempt.provider_code = why.failure().and_then(code);
-                Some(why.name())
-            }
-        };
-        self.report.attempts.push(self.attempt);
-    }
+/// What comes after the frames of a stream.
+#[derive(Debug)]
+pub(super) enum Flow {
+    /// More of them.
+    Open,
+    /// Nothing: they end it well.
+    Ended,
+    /// Nothing: it broke right behind them.
+    Broken(Why),
 }
 
 /// What an answer's head promises.
 enum Kind {
-    /// A stream of events.
-    Stream(AnswerHead),
-    /// One document.
-    Whole(AnswerHead),
-    /// A status that is not 200, and when to come back.
-    Bad(u16, Option<Duration>),
+    Stream,
+    Whole,
+    Bad,
 }
 
-/// The provider's code for its error, or else its type.
-fn code(failure: &Failure) -> Option<ProviderCode> {
-    let code = failure.code.as_deref().or(failure.kind.as_deref())?;
-    ProviderCode::of(code)
+impl Turn<'_> {
+    /// Runs the attempt until its gate opens or it fails.
+    ///
+    /// # Cancel safety
+    /// Dropped, the attempt cannot be gone on with.
+    pub(super) async fn run_held(&mut self) -> Held {
+        match self.try_held().await {
+            Ok(held) => held,
+            Err(why) => Held::Failed(why),
+        }
+    }
+
+    async fn try_held(&mut self) -> Result<Held, Why> {
+        let mut call = self.call().await?;
+        self.record.connection = Some(if call.reused() {
+            Connection::Reused
+        } else {
+            Connection::Fresh
+        });
+        let held = match self.head(&mut call).await? {
+            Kind::Stream => self.stream(&mut call).await,
+            Kind::Whole => self.whole(&mut call).await,
+            Kind::Bad => Err(self.bad_status(&mut call).await),
+        };
+        match &held {
+            Err(why) => call.note(why.peer_health()),
+            Ok(_) => call.note(Settled::Success),
+        }
+        // A failed attempt's connection is closed here and now.
+        let held = held?;
+        self.call = Some(call);
+        Ok(held)
+    }
+
+    /// Waits for `work` as long as no clock runs out.
+    async fn waited<T>(&mut self, work: impl Future<Output = T> + Send) -> Result<T, Why> {
+        let outside = pending::<Infallible>();
+        match self.watch.race(Instant::now(), None, work, outside).await {
+            Raced::Done(done) => Ok(done),
+            Raced::Outside(never) => match never {},
+            Raced::Expired(expired) => Err(Why::Expired(expired)),
+            Raced::Gate => Err(Why::Malformed),
+        }
+    }
+
+    /// Sends the request.
+    async fn call(&mut self) -> Result<Call, Why> {
+        let (job, target) = (self.job, self.target());
+        let Some(provider) = &self.lane.provider else {
+            return Err(Why::Call(crate::upstream::CallError::NoPeer));
+        };
+        let body = dialect::build(target.dialect, job.request, &target.model);
+        let headers = headers::for_attempt(job.request.delivery, job.forwarded);
+        let bounds = CallBounds {
+            connect: target.timeouts.connect,
+            write: target.timeouts.write,
+        };
+        let outgoing = Outgoing {
+            method: &http::Method::POST,
+            path: dialect::path(target.dialect),
+            headers: &headers,
+            body: &body,
+            affinity: affinity(job.request),
+        };
+        let called = self.waited(provider.call(outgoing, bounds)).await?;
+        called.map_err(Why::Call)
+    }
+
+    /// Waits for the answer's head and says what kind of answer it is.
+    async fn head(&mut self, call: &mut Call) -> Result<Kind, Why> {
+        let head = self.waited(call.head()).await?.map_err(Why::Call)?;
+        self.record.first_byte = Some(self.begun.elapsed());
+        self.record.status = Some(head.status);
+        if head.status != 200 {
+            return Ok(Kind::Bad);
+        }
+        let media = head.content_type().map(media_type).unwrap_or_default();
+        match self.job.request.delivery {
+            Delivery::Stream(_) if media.eq_ignore_ascii_case("text/event-stream") => {
+                Ok(Kind::Stream)
+            }
+            Delivery::Whole if media.eq_ignore_ascii_case("application/json") => Ok(Kind::Whole),
+            Delivery::Stream(_) | Delivery::Whole => Err(Why::ContentType),
+        }
+    }
+
+    /// Reads a stream until its gate opens.
+    async fn stream(&mut self, call: &mut Call) -> Result<Held, Why> {
+        let mut pump = self.pump();
+        let mut now = Instant::now();
+        loop {
+            let due = pump.due();
+            let outside = pending::<Infallible>();
+            let raced = self.watch.race(now, due, call.chunk(), outside).await;
+            now = Instant::now();
+            let step = match raced {
+                Raced::Outside(never) => match never {},
+                Raced::Gate => pump.tick(now),
+                Raced::Expired(expired) => pump.broken_off(Why::Expired(expired), now),
+                Raced::Done(Ok(Some(bytes))) => pump.chunk(bytes, now),
+                Raced::Done(Ok(None)) => pump.finish(now),
+                Raced::Done(Err(error)) => pump.broken_off(Why::Call(error), now),
+            };
+            self.saw(&step, now);
+            self.usage = pump.usage();
+            let (frames, flow) = match (step.send, step.end) {
+                (None, None) => continue,
+                (None, Some(Err(why))) => return Err(why),
+                (Some(frames), Some(Err(why))) => (frames, Flow::Broken(why)),
+                (frames, Some(Ok(()))) => (frames.unwrap_or_default(), Flow::Ended),
+                (Some(frames), None) => (frames, Flow::Open),
+            };
+            self.pump = Some(pump);
+            return Ok(Held::Stream { frames, flow });
+        }
+    }
+
+    fn pump(&self) -> Pump {
+        let (job, policy) = (self.job, self.job.policy());
+        Pump::new(Terms {
+            dialect: self.target().dialect,
+            delivery: job.request.delivery,
+            event_limit: job.event_limit,
+            hold: self.hold,
+            // What nothing can be done about is not worth looking at.
+            inspector: (self.hold != Hold::None).then(|| Inspector::new(job.request, policy)),
+            malformed: policy.malformed,
+        })
+    }
+
+    /// Reads a whole answer and checks it.
+    async fn whole(&mut self, call: &mut Call) -> Result<Held, Why> {
+        // A whole answer is written once it is thought out: its head is its first token.
+        self.began(Instant::now());
+        let body = whole::read(self, call, self.job.answer_limit).await?;
+        let inspector = Inspector::new(self.job.request, self.job.policy());
+        self.usage = whole::check(self.target().dialect, &body, inspector)?;
+        Ok(Held::Whole(body))
+    }
+
+    /// Reads an error body and says what is wrong.
+    async fn bad_status(&mut self, call: &mut Call) -> Why {
+        let status = self.record.status.unwrap_or_default();
+        let reading = whole::read(self, call, ERROR_BODY_LIMIT);
+        let body = match tokio::time::timeout(ERROR_BODY_WAIT, reading).await {
+            Ok(Ok(body)) => body,
+            // The status alone decides; a body that breaks or never ends adds nothing.
+            Ok(Err(_)) | Err(_) => Bytes::new(),
+        };
+        let failure = dialect::failure(self.target().dialect, status, &body);
+        let head = call.known_head();
+        let header = |name: &str| head.and_then(|head| head.get(name));
+        Why::Status {
+            status,
+            wait: wait::wait(header, failure.message.as_deref(), SystemTime::now()),
+            failure: Box::new(failure),
+            body,
+        }
+    }
 }
 
 /// The media type without its parameters.
@@ -238,32 +224,10 @@ fn media_type(content_type: &str) -> &str {
 }
 
 /// The head of the prompt: equal ones meet the same peer, whose prompt cache is warm.
-fn affinity(request: &crate::exchange::Request) -> &[u8] {
+fn affinity(request: &Request) -> &[u8] {
     let messages = request
         .fields
         .value(&request.body, "messages")
         .unwrap_or_default();
     messages.get(..AFFINITY_BYTES).unwrap_or(messages)
-}
-
-/// Gives the connection back. Framing that has not ended yet (the last chunk often comes in a
-/// segment of its own) is waited for aside, so that the client's next request is not.
-async fn release(mut call: Call) {
-    let at_once = tokio::select! {
-        biased;
-        rest = call.chunk() => Some(rest),
-        () = std::future::ready(()) => None,
-    };
-    match at_once {
-        Some(Ok(None)) => call.release().await,
-        Some(_) => {}
-        None => {
-            tokio::spawn(async move {
-                let rest = tokio::time::timeout(TRAILING_WAIT, call.chunk()).await;
-                if matches!(rest, Ok(Ok(None))) {
-                    call.release().await;
-                }
-            });
-        }
-    }
 }

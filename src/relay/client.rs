@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -16,10 +17,14 @@ pub struct AnswerHead {
     pub status: u16,
     /// What the body is.
     pub content: Content,
-    /// Which target answers.
-    pub target: Arc<str>,
-    /// How many attempts it took.
+    /// Which target answers; `None` while that is open.
+    pub target: Option<Arc<str>>,
+    /// How many attempts have been made.
     pub attempts: usize,
+    /// Why it is not the first target.
+    pub fallback_reason: Option<&'static str>,
+    /// How long the head of a stream was held back.
+    pub held: Option<Duration>,
 }
 
 /// The kind of an answer's body.

@@ -1,30 +1,27 @@
 //! An exchange to carry, and what became of it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue};
 use tokio::sync::watch;
 
 use crate::exchange::{Fault, Request, Usage};
+use crate::relay::allowance::Allowance;
 use crate::relay::budget::Budget;
-use crate::route::Route;
+use crate::relay::live::{Fallback, LiveRoute};
+use crate::route::Policy;
 use crate::telemetry::{Attempt, Outcome};
 use crate::units::ByteSize;
-use crate::upstream::Provider;
-
-/// The live providers of a generation, by name.
-pub type Providers = BTreeMap<Arc<str>, Arc<Provider>>;
 
 /// One exchange to carry: the request, where it may go and what it may take.
 pub struct Job<'a> {
     /// What the client asks for.
     pub request: &'a Request,
     /// The route it asked for.
-    pub route: &'a Route,
-    /// The providers that the route's targets name.
-    pub providers: &'a Providers,
+    pub live: &'a LiveRoute,
+    /// Whether the client lets it fall back.
+    pub fallback: Fallback,
     /// Client headers that may pass to a provider, already checked against the allow-list.
     pub forwarded: &'a [(HeaderName, HeaderValue)],
     /// When the request's last byte came: the deadline counts from here.
@@ -35,8 +32,27 @@ pub struct Job<'a> {
     pub event_limit: ByteSize,
     /// Bytes that all exchanges together may hold.
     pub budget: &'a Arc<Budget>,
+    /// What retries of all exchanges together may spend.
+    pub retries: &'a Allowance,
     /// Turns true when running exchanges have to end.
     pub stop: watch::Receiver<bool>,
+}
+
+impl Job<'_> {
+    pub(super) fn policy(&self) -> &Policy {
+        self.live.policy()
+    }
+
+    pub(super) fn route_name(&self) -> &Arc<str> {
+        &self.live.route().name
+    }
+
+    /// The exchange's deadline.
+    pub(super) fn deadline(&self) -> Instant {
+        let deadline = self.policy().deadline;
+        // A clock that cannot hold the sum has no use for a deadline either.
+        self.started.checked_add(deadline).unwrap_or(self.started)
+    }
 }
 
 /// What became of an exchange.
@@ -44,12 +60,30 @@ pub struct Job<'a> {
 pub struct Report {
     /// How it ended.
     pub outcome: Outcome,
-    /// Each try of a target, in order.
+    /// Each try of a target, in the order in which they ended.
     pub attempts: Vec<Attempt>,
     /// The provider's own count, if it gave one.
     pub usage: Option<Usage>,
     /// When the first token came of the answer that the client got.
     pub first_token: Option<Instant>,
+    /// How long the head of the answer was held back.
+    pub held: Option<Duration>,
+    /// What committed the answer.
+    pub commit: Option<&'static str>,
     /// What to tell the client; set when nothing was sent to it yet.
     pub fault: Option<Fault>,
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Self {
+            outcome: Outcome::Failed,
+            attempts: Vec::new(),
+            usage: None,
+            first_token: None,
+            held: None,
+            commit: None,
+            fault: None,
+        }
+    }
 }

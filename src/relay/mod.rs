@@ -1,69 +1,64 @@
 //! Carries one exchange from its first attempt to the last byte of its answer.
 //!
-//! The walk is here; what one attempt does is in `attempt`, and what a failure means is decided
-//! in `verdict` alone. Until the answer has begun, an error goes back as a [`Fault`] and the
-//! client has seen nothing; afterwards a break ends the stream with an error event.
+//! The `carrier` goes along the `walk`; what one attempt does up to its gate is in `attempt`, what
+//! follows the commit in `pour`, and what a failure means is decided in `verdict` alone. Until the
+//! commit an error goes back as a [`Fault`](crate::exchange::Fault) and the client has seen nothing;
+//! afterwards a break ends the stream with an error event.
 
 mod allowance;
 mod attempt;
 mod backoff;
 mod budget;
+mod carrier;
+mod chance;
 mod client;
 mod clocks;
 mod gate;
 mod headers;
+mod hedge;
+mod inspect;
 mod job;
+mod live;
+mod pour;
 mod pump;
-mod stream;
+mod release;
+mod standing;
 mod surface;
 mod turn;
 mod verdict;
+mod wait;
+mod walk;
+mod watch;
 mod whole;
 
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::pin::pin;
 
+use tokio::sync::watch::Receiver;
+
+pub use allowance::Allowance;
 pub use budget::{Budget, Hold};
 pub use client::{AnswerHead, Client, ClientGone, Content};
 pub use headers::FORWARDED;
-pub use job::{Job, Providers, Report};
-
-use crate::exchange::{Fault, FaultKind};
-use crate::route::Target;
-use crate::telemetry::Outcome;
-use crate::upstream::Provider;
+pub use job::{Job, Report};
+pub use live::{Fallback, LiveRoute, Providers};
+pub use standing::{LastFailure, Standings, TargetState, TargetStatus};
 
 /// Carries the exchange to its end.
 ///
 /// # Cancel safety
 /// Dropping the future closes the upstream connection; the client's side is the caller's.
 pub async fn carry<C: Client>(client: &mut C, job: &Job<'_>) -> Report {
-    let mut report = Report {
-        outcome: Outcome::Failed,
-        attempts: Vec::new(),
-        usage: None,
-        first_token: None,
-        fault: None,
-    };
-    let Some((target, provider)) = first_able(job) else {
-        report.fault = Some(Fault::new(
-            FaultKind::ProviderFailed,
-            "no target of this route can answer",
-        ));
-        return report;
-    };
-    let end = attempt::run(client, job, target, provider, &mut report).await;
-    let (outcome, fault) = verdict::conclude(end, &job.route.name);
-    report.outcome = outcome;
-    report.fault = fault;
-    report
+    let stop = pin!(stopped(job.stop.clone()));
+    carrier::Carrier::new(client, job, stop).run().await
 }
 
-/// The first target whose provider is there.
-fn first_able<'a>(job: &Job<'a>) -> Option<(&'a Target, &'a Arc<Provider>)> {
-    job.route
-        .targets()
-        .find_map(|target| Some((target, job.providers.get(&target.provider)?)))
+/// Resolves when running exchanges have to end.
+async fn stopped(mut stop: Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        // The sender is gone only when the process ends: nobody is left to say so.
+        std::future::pending::<()>().await;
+    }
 }

@@ -3,7 +3,11 @@
 use bytes::Bytes;
 use memchr::memmem;
 
+use crate::dialect;
+use crate::exchange::{Dialect, Failure, Fault, FaultKind};
 use crate::json::Fields;
+use crate::relay::live::Lane;
+use crate::relay::verdict::Why;
 use crate::upstream::ProviderSpec;
 
 /// What stands in a provider's words where our credential stood.
@@ -12,13 +16,45 @@ const SCRUBBED: &[u8] = b"***";
 /// A credential shorter than this is no secret worth hiding, and would match by chance.
 const SHORTEST: usize = 8;
 
+/// What of a failed attempt goes to the client: the provider's own words, without our credential,
+/// or ours where it found none that an SDK could read. `None` when it said nothing.
+pub(super) fn document(lane: &Lane, client: Dialect, why: &Why) -> Option<(u16, Bytes)> {
+    let (status, body) = match why {
+        Why::Status { status, body, .. } => (*status, body),
+        Why::InStream { failure, document } => (status_of(failure), document),
+        _ => return None,
+    };
+    if !is_error(body) {
+        return Some((status, dialect::fault(client, &fault())));
+    }
+    let body = match &lane.provider {
+        Some(provider) => scrub(body.clone(), provider.spec()),
+        None => body.clone(),
+    };
+    Some((status, body))
+}
+
+/// What is said of a request that a provider refused without words that can be passed on.
+pub(super) fn fault() -> Fault {
+    Fault::new(FaultKind::BadRequest, "the provider refused the request")
+}
+
+/// The status that an error inside a good one should have had: only what is about the client's
+/// own request is surfaced.
+fn status_of(failure: &Failure) -> u16 {
+    failure
+        .status
+        .filter(|status| (400..500).contains(status))
+        .unwrap_or(400)
+}
+
 /// Whether a body is a JSON object with an `error`, as every SDK of these formats reads it.
-pub(super) fn is_error(body: &[u8]) -> bool {
+fn is_error(body: &[u8]) -> bool {
     Fields::index(body).is_ok_and(|fields| fields.span("error").is_some())
 }
 
 /// The body without our credential, should the provider have quoted it.
-pub(super) fn scrub(body: Bytes, spec: &ProviderSpec) -> Bytes {
+fn scrub(body: Bytes, spec: &ProviderSpec) -> Bytes {
     let Some(credential) = &spec.credential else {
         return body;
     };

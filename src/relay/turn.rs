@@ -1,120 +1,145 @@
-//! The state of one attempt, and the wait in which everything that may happen is watched at once.
+//! The state of one attempt, from its leave to its entry in the record.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use bytes::Bytes;
-use tokio::sync::watch;
-use tokio::time::{Sleep, timeout_at};
-
-use crate::dialect;
-use crate::relay::client::{AnswerHead, Client, ClientGone};
+use crate::exchange::Usage;
 use crate::relay::clocks::Clocks;
-use crate::relay::job::{Job, Report};
-use crate::relay::pump::Life;
-use crate::relay::verdict::{End, Why};
-use crate::route::Target;
-use crate::telemetry::Attempt;
+use crate::relay::job::Job;
+use crate::relay::live::Lane;
+use crate::relay::pump::{Life, Pump, Step};
+use crate::relay::standing::Pass;
+use crate::relay::verdict::{Judgement, Why};
+use crate::relay::watch::Watch;
+use crate::route::{Hold, Target};
+use crate::telemetry::{Attempt, AttemptKind};
+use crate::units::Tokens;
+use crate::upstream::{Call, Settled};
 
-/// What came first.
-pub(super) enum Raced<T> {
-    /// The work was done.
-    Done(T),
-    /// The client left.
-    Left,
-    /// A clock ran out, or the process is stopping.
-    Short(Why),
-}
-
-/// The state of one attempt: who is waiting, for how long, and what is known so far.
-pub(super) struct Turn<'a, 'j, C: Client> {
-    pub(super) client: &'a mut C,
-    pub(super) job: &'a Job<'j>,
-    pub(super) target: &'a Target,
-    pub(super) report: &'a mut Report,
-    pub(super) clocks: Clocks,
-    pub(super) timer: Pin<&'a mut Sleep>,
-    pub(super) stop: Pin<&'a mut (dyn Future<Output = ()> + Send)>,
-    pub(super) attempt: Attempt,
+/// One attempt at one target. Dropped, it closes its connection and gives its leave back.
+pub(super) struct Turn<'j> {
+    pub(super) job: &'j Job<'j>,
+    pub(super) lane: &'j Lane,
+    pub(super) hold: Hold,
+    pub(super) watch: Watch,
+    pub(super) record: Attempt,
     pub(super) begun: Instant,
+    pub(super) call: Option<Call>,
+    pub(super) pump: Option<Pump>,
+    /// When its first token came.
+    pub(super) first_token: Option<Instant>,
+    pub(super) usage: Option<Usage>,
+    tokens: Tokens,
+    pass: Pass,
+    /// Set once its first token has come, for who watches it from outside.
+    spoke: Arc<AtomicBool>,
 }
 
-impl<C: Client> Turn<'_, '_, C> {
-    /// Waits for `work`, as long as the client stays and no clock runs out.
-    pub(super) async fn race<T>(&mut self, work: impl Future<Output = T> + Send) -> Raced<T> {
-        // Work that is always done at once would keep the timer from ever being asked.
-        if let Some(why) = self.over() {
-            return Raced::Short(why);
-        }
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                biased;
-                done = &mut work => return Raced::Done(done),
-                () = self.client.left() => return Raced::Left,
-                () = self.stop.as_mut() => return Raced::Short(Why::Stopping),
-                () = self.timer.as_mut() => {}
-            }
-            if let Some(expired) = self.clocks.expired(Instant::now()) {
-                return Raced::Short(Why::Expired(expired));
-            }
-            self.timer.as_mut().reset(self.clocks.due().into());
+impl<'j> Turn<'j> {
+    pub(super) fn new(
+        job: &'j Job<'j>,
+        lane: &'j Lane,
+        kind: AttemptKind,
+        pass: Pass,
+        hold: Hold,
+    ) -> Self {
+        let begun = Instant::now();
+        let clocks = Clocks::start(begun, job.deadline(), &lane.target.timeouts);
+        Self {
+            job,
+            lane,
+            hold,
+            watch: Watch::new(clocks),
+            record: Attempt {
+                kind,
+                ..Attempt::at(Arc::clone(&lane.target.name))
+            },
+            begun,
+            call: None,
+            pump: None,
+            first_token: None,
+            usage: None,
+            tokens: Tokens(0),
+            pass,
+            spoke: Arc::default(),
         }
     }
 
-    fn over(&self) -> Option<Why> {
-        if *self.job.stop.borrow() {
-            return Some(Why::Stopping);
-        }
-        self.clocks.expired(Instant::now()).map(Why::Expired)
+    pub(super) fn target(&self) -> &'j Target {
+        &self.lane.target
     }
 
-    /// Sends frames, with the head before the first of them. The attempt's end is the client's
-    /// too; the wait for it is not the provider's silence.
-    pub(super) async fn deliver(
-        &mut self,
-        head: &mut Option<AnswerHead>,
-        frames: Bytes,
-    ) -> Result<(), ClientGone> {
-        let (begun, end) = (Instant::now(), self.clocks.end().into());
-        let sent = match head.take() {
-            Some(head) => timeout_at(end, self.client.begin(head, frames)).await,
-            None => timeout_at(end, self.client.send(frames)).await,
-        };
-        self.clocks.paused(begun.elapsed());
-        sent.unwrap_or(Err(ClientGone))
+    /// Tells whether its first token has come, while it runs elsewhere.
+    pub(super) fn spoke(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.spoke)
     }
 
-    /// Notes a sign of life that came at `now`.
-    pub(super) fn saw(&mut self, life: Life, now: Instant) {
-        match life {
+    /// Notes what a step says about the provider's being alive.
+    pub(super) fn saw(&mut self, step: &Step, now: Instant) {
+        self.tokens += step.tokens;
+        match step.life {
             Life::None => {}
-            Life::Content if self.attempt.first_token.is_none() => {
-                self.attempt.first_token = Some(now.saturating_duration_since(self.begun));
-                self.report.first_token = Some(now);
-                self.clocks.begun(now);
-                self.timer.as_mut().reset(self.clocks.due().into());
-            }
-            Life::Progress | Life::Content => self.clocks.progressed(now),
+            Life::Content if self.first_token.is_none() => self.began(now),
+            Life::Progress | Life::Content => self.watch.clocks.progressed(now, step.tokens),
         }
     }
 
-    /// Ends a stream that has begun: an error event, and no success mark after it.
-    pub(super) async fn broken(&mut self, why: Why) -> End {
-        let fault = why.fault(&self.job.route.name);
-        let event = dialect::fault_event(self.job.request.dialect, &fault);
-        match self.client.end(event).await {
-            Ok(()) => End::Broken(why),
-            Err(ClientGone) => End::Aborted,
-        }
+    /// Its first token came at `now`.
+    pub(super) fn began(&mut self, now: Instant) {
+        let wait = now.saturating_duration_since(self.begun);
+        self.first_token = Some(now);
+        self.record.first_token = Some(wait);
+        self.lane.state.note_first_token(wait, now);
+        self.watch.clocks.begun(now);
+        self.spoke.store(true, Ordering::Relaxed);
     }
-}
 
-/// Resolves when running exchanges have to end.
-pub(super) async fn stopped(mut stop: watch::Receiver<bool>) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        // The sender is gone only when the process ends: nobody is left to say so.
-        std::future::pending::<()>().await;
+    /// Its answer is on its way to the client.
+    pub(super) fn committed(&mut self) {
+        self.pass.committed(Instant::now());
+    }
+
+    /// It answered to the end.
+    pub(super) fn served(mut self) -> Attempt {
+        self.pass.settle(Settled::Success, Instant::now());
+        self.close()
+    }
+
+    /// It failed, and this was made of it.
+    pub(super) fn failed(
+        mut self,
+        why: &Why,
+        judged: &Judgement,
+        verdict: &'static str,
+    ) -> Attempt {
+        let now = Instant::now();
+        self.pass.settle(judged.health, now);
+        self.pass.failed(why.name());
+        if let (Some(wait), true) = (judged.cool, self.job.policy().breaker.is_some()) {
+            self.lane.state.cool(now, wait);
+        }
+        self.record.error = Some(why.name());
+        self.record.class = Some(judged.class);
+        self.record.verdict = Some(verdict);
+        self.record.provider_code = why.provider_code();
+        self.close()
+    }
+
+    /// It failed, or broke, before or after the commit: its tokens are thrown away unless the
+    /// client has them.
+    pub(super) fn discard(&mut self) {
+        self.record.discarded = self.tokens;
+    }
+
+    /// It was ended by us, for `reason`: nothing is known against its target.
+    pub(super) fn cancelled(mut self, reason: &'static str) -> Attempt {
+        self.record.error = Some(reason);
+        self.close()
+    }
+
+    fn close(mut self) -> Attempt {
+        self.record.total = self.begun.elapsed();
+        self.record
     }
 }

@@ -1,87 +1,78 @@
-//! Carries a whole answer: read to its end, checked, then sent in one piece.
+//! Whole bodies: read to their end, checked, never sent before.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
 use crate::dialect;
 use crate::exchange::{Dialect, Event, Failure, Usage};
-use crate::relay::client::{AnswerHead, Client, ClientGone};
-use crate::relay::pump::Life;
-use crate::relay::turn::{Raced, Turn};
-use crate::relay::verdict::{End, Why};
-use crate::units::ByteSize;
+use crate::relay::inspect::Inspector;
+use crate::relay::turn::Turn;
+use crate::relay::verdict::Why;
+use crate::relay::watch::Raced;
+use crate::units::{ByteSize, Tokens};
 use crate::upstream::Call;
 
-/// How reading a body ended short of its end.
-pub(super) enum Short {
-    /// The client left.
-    Left,
-    /// It failed.
-    Failed(Why),
-}
-
-/// Carries the body of a good whole answer to its end.
-pub(super) async fn run<C: Client>(
-    turn: &mut Turn<'_, '_, C>,
-    call: &mut Call,
-    head: AnswerHead,
-) -> End {
-    let body = match read(turn, call, turn.job.answer_limit).await {
-        Ok(body) => body,
-        Err(Short::Left) => return End::Aborted,
-        Err(Short::Failed(why)) => return End::Failed(why),
-    };
-    match check(turn.target.dialect, &body) {
-        Ok(usage) => turn.report.usage = usage,
-        Err(why) => return End::Failed(why),
-    }
-    match turn.client.answer(head, body).await {
-        Ok(()) => End::Served,
-        Err(ClientGone) => End::Aborted,
-    }
-}
-
 /// Reads a body to its end; more than `limit` bytes are an error.
-pub(super) async fn read<C: Client>(
-    turn: &mut Turn<'_, '_, C>,
+pub(super) async fn read(
+    turn: &mut Turn<'_>,
     call: &mut Call,
     limit: ByteSize,
-) -> Result<Bytes, Short> {
+) -> Result<Bytes, Why> {
     let mut hold = turn.job.budget.hold();
     let mut body = Gathered::default();
+    let mut now = Instant::now();
     loop {
-        let bytes = match turn.race(call.chunk()).await {
-            Raced::Left => return Err(Short::Left),
-            Raced::Short(why) => return Err(Short::Failed(why)),
-            Raced::Done(Err(error)) => return Err(Short::Failed(Why::Call(error))),
+        let outside = pending::<Infallible>();
+        let bytes = match turn.watch.race(now, None, call.chunk(), outside).await {
+            Raced::Outside(never) => match never {},
+            Raced::Gate => continue,
+            Raced::Expired(expired) => return Err(Why::Expired(expired)),
+            Raced::Done(Err(error)) => return Err(Why::Call(error)),
             Raced::Done(Ok(None)) => return Ok(body.whole()),
             Raced::Done(Ok(Some(bytes))) => bytes,
         };
-        turn.saw(Life::Progress, Instant::now());
+        now = Instant::now();
+        turn.watch.clocks.progressed(now, Tokens(0));
         if body.len().saturating_add(bytes.len()) > limit.as_len() {
-            return Err(Short::Failed(Why::TooLarge));
+            return Err(Why::TooLarge);
         }
         if !hold.grow(bytes.len()) {
-            return Err(Short::Failed(Why::Budget));
+            return Err(Why::Budget);
         }
         body.push(bytes);
     }
 }
 
 /// Looks for what makes a good status a bad answer; returns the usage.
-fn check(dialect: Dialect, body: &[u8]) -> Result<Option<Usage>, Why> {
+pub(super) fn check(
+    dialect: Dialect,
+    body: &Bytes,
+    mut inspector: Inspector,
+) -> Result<Option<Usage>, Why> {
     let mut usage = None;
     let mut failure: Option<Box<Failure>> = None;
-    dialect::whole(dialect, body, &mut |event| match event {
-        Event::Usage(seen) => usage = Some(seen),
-        Event::Failed(seen) => failure = Some(Box::new(seen)),
-        _ => {}
+    let mut flaw = None;
+    dialect::whole(dialect, body, &mut |event| {
+        if flaw.is_none() {
+            flaw = inspector.take(&event).err();
+        }
+        match event {
+            Event::Usage(seen) => usage = Some(seen),
+            Event::Failed(seen) => failure = Some(Box::new(seen)),
+            _ => {}
+        }
     })
     .map_err(|_| Why::Malformed)?;
-    match failure {
-        Some(failure) => Err(Why::InStream(failure)),
-        None => Ok(usage),
+    if let Some(failure) = failure {
+        let document = body.clone();
+        return Err(Why::InStream { failure, document });
+    }
+    match flaw {
+        Some(why) => Err(why),
+        None => inspector.end().map(|()| usage),
     }
 }
 

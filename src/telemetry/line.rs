@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::exchange::{Delivery, Usage};
+use crate::exchange::{Class, Delivery, Usage};
 use crate::telemetry::Timestamp;
 use crate::telemetry::record::{Attempt, Connection, ProviderCode, Record};
 
@@ -84,6 +84,10 @@ struct Line<'a> {
     first_byte_ms: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_token_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit: Option<&'static str>,
     total_ms: f64,
 }
 
@@ -111,6 +115,8 @@ impl<'a> Line<'a> {
             response_bytes: record.sent_bytes,
             first_byte_ms: record.first_byte.map(millis),
             first_token_ms: record.first_token.map(millis),
+            held_ms: record.held.map(millis),
+            commit: record.commit,
             total_ms: millis(record.total),
         }
     }
@@ -119,10 +125,17 @@ impl<'a> Line<'a> {
 #[derive(Serialize)]
 struct AttemptLine<'a> {
     target: Cow<'a, str>,
+    kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    class: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'static str>,
+    #[serde(skip_serializing_if = "is_zero")]
+    discarded_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,8 +151,12 @@ impl<'a> AttemptLine<'a> {
     fn of(attempt: &'a Attempt) -> Self {
         Self {
             target: plain(&attempt.target),
+            kind: attempt.kind.name(),
             status: attempt.status,
             error: attempt.error,
+            class: attempt.class.map(Class::name),
+            verdict: attempt.verdict,
+            discarded_tokens: attempt.discarded.0,
             provider_code: attempt.provider_code.as_ref().map(ProviderCode::as_str),
             reused: attempt.connection.map(|from| from == Connection::Reused),
             first_byte_ms: attempt.first_byte.map(millis),
@@ -170,6 +187,11 @@ impl UsageLine {
             reasoning: usage.reasoning.0,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 fn as_text<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {

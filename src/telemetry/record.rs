@@ -91,15 +91,20 @@ impl Record {
         }
     }
 
-    /// Why another target than the first was asked: what ended the last attempt at the first one.
+    /// Why another target than the first answered.
     pub fn fallback_reason(&self) -> Option<&'static str> {
-        let first = &self.attempts.first()?.target;
-        let next = self
-            .attempts
-            .iter()
-            .position(|attempt| attempt.target != *first)?;
-        self.attempts.get(next.checked_sub(1)?)?.error
+        fallback_reason(&self.attempts, &self.attempts.last()?.target)
     }
+}
+
+/// Why another target than the first answers: what ended the last attempt at the first one.
+pub fn fallback_reason(attempts: &[Attempt], answering: &str) -> Option<&'static str> {
+    let first = &attempts.first()?.target;
+    if **first == *answering {
+        return None;
+    }
+    let last = attempts.iter().rev().find(|one| one.target == *first)?;
+    last.error
 }
 
 /// One try of one target.

@@ -47,7 +47,35 @@ impl Metrics {
                 .with_label_values(&[known.target(&attempt.target), outcome])
                 .inc();
         }
+        self.count_fallbacks(record, route, &known);
+        if let Some(commit) = record.commit {
+            self.commits.with_label_values(&[commit]).inc();
+        }
+        if let Some(held) = record.held {
+            let held = held.as_secs_f64();
+            self.held.with_label_values(&[route]).observe(held);
+        }
         self.count_tokens(record, &known);
+    }
+
+    fn count_fallbacks(&self, record: &Record, route: &str, known: &Known) {
+        for pair in record.attempts.windows(2) {
+            let [from, to] = pair else { continue };
+            if from.target != to.target {
+                let (reason, labels) = (from.error.unwrap_or("none"), (&from.target, &to.target));
+                let (from, to) = (known.target(labels.0), known.target(labels.1));
+                self.fallbacks
+                    .with_label_values(&[route, from, to, reason])
+                    .inc();
+            }
+        }
+        for attempt in &record.attempts {
+            if attempt.discarded.0 > 0 {
+                self.discarded
+                    .with_label_values(&[known.target(&attempt.target)])
+                    .inc_by(attempt.discarded.0);
+            }
+        }
     }
 
     fn count_tokens(&self, record: &Record, known: &Known) {

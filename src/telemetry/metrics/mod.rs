@@ -28,6 +28,12 @@ const FIRST_TOKEN_BOUNDS: [f64; 18] = [
     40.0, 80.0,
 ];
 
+/// Bounds of the times that an answer's head was held, in seconds: the gate's own bound is 400 ms
+/// where nothing else is said.
+const HELD_BOUNDS: [f64; 12] = [
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 1.0, 5.0,
+];
+
 /// Bounds of the whole times, in seconds: those of the same conventions, and three more.
 const DURATION_BOUNDS: [f64; 17] = [
     0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84,
@@ -43,6 +49,11 @@ pub struct Metrics {
     known: ArcSwap<Known>,
     exchanges: IntCounterVec,
     attempts: IntCounterVec,
+    fallbacks: IntCounterVec,
+    commits: IntCounterVec,
+    held: HistogramVec,
+    discarded: IntCounterVec,
+    breakers: IntGaugeVec,
     first_token: HistogramVec,
     duration: HistogramVec,
     tokens: IntCounterVec,
@@ -81,6 +92,11 @@ impl Metrics {
             known: ArcSwap::default(),
             exchanges: counters(to, names::EXCHANGES)?,
             attempts: counters(to, names::ATTEMPTS)?,
+            fallbacks: counters(to, names::FALLBACKS)?,
+            commits: counters(to, names::COMMITS)?,
+            held: histograms(to, names::HELD, &HELD_BOUNDS)?,
+            discarded: counters(to, names::DISCARDED)?,
+            breakers: gauges(to, names::BREAKER)?,
             first_token: histograms(to, names::FIRST_TOKEN, &FIRST_TOKEN_BOUNDS)?,
             duration: histograms(to, names::DURATION, &DURATION_BOUNDS)?,
             tokens: counters(to, names::TOKENS)?,

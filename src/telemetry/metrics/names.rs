@@ -31,6 +31,16 @@ families! {
         "Exchanges that have ended.";
     ATTEMPTS = "segue_attempts_total" ["target", "outcome"]
         "Attempts that have ended: ok, or what ended them.";
+    FALLBACKS = "segue_fallbacks_total" ["route", "from", "to", "reason"]
+        "Times that another target was asked, and what ended the attempt before.";
+    COMMITS = "segue_commits_total" ["reason"]
+        "Answers whose first byte went to the client, by what opened the gate.";
+    HELD = "segue_held_seconds" ["route"]
+        "From the first frame of an answer that was held back to its commit.";
+    DISCARDED = "segue_discarded_tokens_total" ["target"]
+        "Content tokens that came and were thrown away, by the gate's count.";
+    BREAKER = "segue_breaker_state" ["target"]
+        "The breaker of a target: 0 closed, 1 half open, 2 open.";
     FIRST_TOKEN = "gen_ai_server_time_to_first_token_seconds" ["route"]
         "From the request to the first token of the answer that the client got.";
     DURATION = "gen_ai_server_request_duration_seconds" ["route"]

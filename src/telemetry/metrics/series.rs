@@ -60,6 +60,14 @@ impl Metrics {
         retain(&self.duration, |labels| has(labels, "route", route));
         retain(&self.attempts, |labels| has(labels, "target", target));
         retain(&self.tokens, |labels| has(labels, "target", target));
+        retain(&self.discarded, |labels| has(labels, "target", target));
+        retain(&self.breakers, |labels| has(labels, "target", target));
+        retain(&self.held, |labels| has(labels, "route", route));
+        retain(&self.fallbacks, |labels| {
+            has(labels, "route", route)
+                && has(labels, "from", target)
+                && has(labels, "to", target)
+        });
     }
 }
 

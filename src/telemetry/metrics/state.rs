@@ -7,6 +7,7 @@ use std::sync::Arc;
 use prometheus::{IntCounter, IntGauge};
 
 use crate::units::ByteSize;
+use crate::upstream::BreakerState;
 
 use super::Metrics;
 use super::series::retain;
@@ -80,6 +81,19 @@ impl Metrics {
     pub fn set_buffered(&self, bytes: ByteSize) {
         self.buffered
             .set(i64::try_from(bytes.0).unwrap_or(i64::MAX));
+    }
+
+    /// Sets the breakers of the targets in force: 0 closed, 1 half open, 2 open.
+    pub fn set_breakers<'a>(&self, breakers: impl IntoIterator<Item = (&'a str, BreakerState)>) {
+        for (target, state) in breakers {
+            self.breakers
+                .with_label_values(&[target])
+                .set(match state {
+                    BreakerState::Closed => 0,
+                    BreakerState::HalfOpen => 1,
+                    BreakerState::Open => 2,
+                });
+        }
     }
 
     /// Counts a panic outside an exchange; [`Metrics::observe`] counts those inside.

@@ -1,0 +1,220 @@
+//! `segue explain`: where a request would go and in what order, what would be sent, and who is left
+//! out and why. Nothing is sent, and every target is taken to be well.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use bytes::Bytes;
+
+use crate::cli::check::url;
+use crate::cli::exit::{failed, refused, unwritten};
+use crate::config::{self, show_duration};
+use crate::dialect;
+use crate::edge::{ProviderSettings, Settings};
+use crate::exchange::{Dialect, Request};
+use crate::route::{self, Ask, Condition, Hold, Place, Policy, Route, Standing, Target};
+use crate::upstream::Admission;
+
+/// The command's options.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The configuration file.
+    #[arg(
+        short,
+        long,
+        value_name = "FILE",
+        default_value = "/etc/segue/segue.yaml"
+    )]
+    config: PathBuf,
+    /// The route: the model name that a client asks for. Without it, the one that the body names.
+    #[arg(short, long, value_name = "NAME", required_unless_present = "body")]
+    route: Option<String>,
+    /// A request body: shows the exact bytes that each target would get.
+    #[arg(short, long, value_name = "FILE")]
+    body: Option<PathBuf>,
+    /// As with the header `x-segue-fallback: off`.
+    #[arg(long)]
+    no_fallback: bool,
+    /// The number of the request since the start, which decides among equals of a tier.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    turn: u64,
+}
+
+/// Explains; returns 1 when the configuration, the body or the route is no good.
+pub fn run(args: &Args) -> ExitCode {
+    let settings = match config::load(&args.config) {
+        Ok(settings) => settings,
+        Err(errors) => return refused(&errors),
+    };
+    let request = match args.body.as_deref().map(read).transpose() {
+        Ok(request) => request,
+        Err(message) => return failed(&message),
+    };
+    let asked = request.as_ref().map(|request| request.model.as_str());
+    let name = args.route.as_deref().or(asked).unwrap_or_default();
+    let Some(route) = settings.routes.get(name) else {
+        return failed(&format!("there is no route {name:?}"));
+    };
+    let ask = Ask {
+        turn: args.turn,
+        fallback: !args.no_fallback,
+    };
+    match explain(&settings, route, ask, request.as_ref(), &mut io::stdout().lock()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => unwritten(&error),
+    }
+}
+
+fn read(path: &Path) -> Result<Request, String> {
+    let shown = path.display();
+    let body = fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    dialect::parse(Dialect::OpenAi, Bytes::from(body))
+        .map_err(|fault| format!("{shown} is no request: {}", fault.message))
+}
+
+/// Writes the plan of a request for a person to read.
+fn explain(
+    settings: &Settings,
+    route: &Route,
+    ask: Ask,
+    request: Option<&Request>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let well = |_: usize, _: &Target| Condition {
+        standing: Standing::Known(Admission::Free),
+        in_flight: 0,
+        latency: None,
+    };
+    let plan = route::plan(route, ask, well);
+    let targets: Vec<&Target> = route.targets().collect();
+    writeln!(out, "route {}", route.name)?;
+    policy(&route.policy, plan.places.len(), out)?;
+    for (number, Place { target, .. }) in plan.places.iter().enumerate() {
+        if let Some(target) = targets.get(*target) {
+            writeln!(out, "\n{}. {}", number + 1, target.name)?;
+            explain_target(settings, target, request, out)?;
+        }
+    }
+    for left in &plan.left_out {
+        if let Some(target) = targets.get(left.target) {
+            writeln!(out, "\nleft out: {} ({})", target.name, left.reason.name())?;
+        }
+    }
+    Ok(())
+}
+
+fn policy(policy: &Policy, places: usize, out: &mut impl Write) -> io::Result<()> {
+    let hold = match policy.hold {
+        _ if places < 2 => "nothing: there is nowhere else to go".to_owned(),
+        Hold::None => "nothing".to_owned(),
+        Hold::All => "the whole answer, but for the last target".to_owned(),
+        Hold::Head { tokens, at_most } => format!(
+            "{} tokens, at most {}, but for the last target",
+            tokens.0,
+            show_duration(at_most)
+        ),
+    };
+    let retries = &policy.retries;
+    writeln!(out, "  holds     {hold}")?;
+    writeln!(
+        out,
+        "  deadline  {}, {} attempts at most, {} more at the same target, patience {}",
+        show_duration(policy.deadline),
+        retries.max_attempts,
+        retries.same_target,
+        show_duration(retries.patience)
+    )
+}
+
+fn explain_target(
+    settings: &Settings,
+    target: &Target,
+    request: Option<&Request>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let timeouts = &target.timeouts;
+    writeln!(
+        out,
+        "   connect {}, first token {}, stall {}, in all {}",
+        show_duration(timeouts.connect),
+        show_duration(timeouts.first_token),
+        show_duration(timeouts.stall),
+        show_duration(timeouts.total)
+    )?;
+    let provider = |one: &&ProviderSettings| one.spec.name == target.provider;
+    if let Some(provider) = settings.providers.iter().find(provider) {
+        let path = dialect::path(target.dialect);
+        writeln!(out, "   POST {}{path}", url(&provider.spec.base))?;
+    }
+    let Some(request) = request else {
+        return Ok(());
+    };
+    write!(out, "   ")?;
+    for piece in dialect::build(target.dialect, request, &target.model) {
+        out.write_all(&piece)?;
+    }
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = "\
+listen: [{ address: \"127.0.0.1:0\" }]
+providers:
+  a: { dialect: openai, base_url: \"https://a.example/v1\" }
+  b: { dialect: openai, base_url: \"https://b.example/v1\" }
+routes:
+  r: { tiers: [[a/big], [b/small]], timeouts: { first_token: 8s } }
+";
+
+    fn shown(ask: Ask, body: Option<&'static str>) -> String {
+        let settings = config::parse(CONFIG, Path::new("segue.yaml"), &|_: &str| None).unwrap();
+        let route = settings.routes.get("r").unwrap();
+        let request = body.map(|body| dialect::parse(Dialect::OpenAi, Bytes::from(body)).unwrap());
+        let mut out = Vec::new();
+        explain(&settings, route, ask, request.as_ref(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn the_plan_says_who_is_asked_in_what_order_and_what_is_sent() {
+        let ask = Ask {
+            turn: 0,
+            fallback: true,
+        };
+        let body = r#"{"x":1,"model":"r","messages":[{"role":"user","content":"hi"}]}"#;
+        assert_eq!(
+            shown(ask, Some(body)),
+            "\
+route r
+  holds     12 tokens, at most 400ms, but for the last target
+  deadline  10m, 4 attempts at most, 1 more at the same target, patience 2s
+
+1. a/big
+   connect 5s, first token 8s, stall 30s, in all 10m
+   POST https://a.example:443/v1/chat/completions
+   {\"x\":1,\"model\":\"big\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}
+
+2. b/small
+   connect 5s, first token 8s, stall 30s, in all 10m
+   POST https://b.example:443/v1/chat/completions
+   {\"x\":1,\"model\":\"small\",\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}
+"
+        );
+    }
+
+    #[test]
+    fn a_target_that_is_left_out_has_its_reason() {
+        let ask = Ask {
+            turn: 0,
+            fallback: false,
+        };
+        let text = shown(ask, None);
+        assert!(text.contains("nothing: there is nowhere else to go"), "{text}");
+        assert!(text.ends_with("\nleft out: b/small (fallback_off)\n"), "{text}");
+    }
+}

@@ -1,0 +1,452 @@
+//! Carries one exchange: attempts along the walk, the waits between them, and what the client is
+//! told. The client's leaving and the process's stopping are watched in every wait.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+use crate::dialect;
+use crate::exchange::{Delivery, Fault};
+use crate::relay::attempt::{Flow, Held};
+use crate::relay::chance::Chance;
+use crate::relay::client::{AnswerHead, Client, ClientGone, Content};
+use crate::relay::hedge::{self, Ended};
+use crate::relay::job::{Job, Report};
+use crate::relay::pour::{Opening, Outside, Stop, outside};
+use crate::relay::turn::Turn;
+use crate::relay::verdict::{self, End, Judgement, Ruling, Tried, Why};
+use crate::relay::walk::{Next, Terms, Walk};
+use crate::relay::{release, surface};
+use crate::route::{Hedge, HedgeAfter, Hold, Place, Target};
+use crate::telemetry::{AttemptKind, Outcome, fallback_reason};
+
+/// What keeps a connection open while an answer is held: a comment, at a frame's border.
+const SIGN_OF_LIFE: Bytes = Bytes::from_static(b": segue\n");
+
+/// One exchange on its way.
+pub(super) struct Carrier<'c, 'j, C: Client> {
+    client: &'c mut C,
+    job: &'j Job<'j>,
+    stop: Stop<'c>,
+    walk: Walk,
+    tried: SmallVec<[Tried; 4]>,
+    chance: Chance,
+    report: Report,
+    /// When the client must hear something, if it must.
+    speak: Option<Instant>,
+    begun: Begun,
+}
+
+/// Whether the head of the answer is out although no gate has opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    No,
+    Yes,
+}
+
+/// A failed attempt: what was ruled, and what the client may be shown of it.
+struct Lost {
+    ruling: Ruling,
+    document: Option<(u16, Bytes)>,
+}
+
+/// What becomes of an exchange after an attempt.
+enum After {
+    /// Another step of the walk.
+    Step(Next),
+    /// It is over.
+    Over,
+}
+
+impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
+    pub(super) fn new(client: &'c mut C, job: &'j Job<'j>, stop: Stop<'c>) -> Self {
+        let now = Instant::now();
+        let policy = job.policy();
+        let plan = job.live.plan(job.fallback, now);
+        job.retries.deposit();
+        if let Some(hedges) = job.live.hedges() {
+            hedges.deposit();
+        }
+        let speak = match job.request.delivery {
+            Delivery::Stream(_) => policy.keepalive.and_then(|wait| now.checked_add(wait)),
+            Delivery::Whole => None,
+        };
+        Self {
+            client,
+            job,
+            stop,
+            walk: Walk::new(&plan, &policy.retries),
+            tried: SmallVec::new(),
+            chance: Chance::new(now),
+            report: Report::default(),
+            speak,
+            begun: Begun::No,
+        }
+    }
+
+    /// Carries the exchange to its end.
+    pub(super) async fn run(mut self) -> Report {
+        let mut next = self.step(|walk, terms| walk.first(terms));
+        loop {
+            let Next::Attempt { place, kind, wait } = next else {
+                self.give_up().await;
+                return self.report;
+            };
+            if let Err(outside) = self.pause(wait).await {
+                self.ended_outside(&outside).await;
+                return self.report;
+            }
+            let hold = hold_at(&self.walk, self.job);
+            let Some(turn) = enter(self.job, place, kind, hold) else {
+                next = self.step(|walk, terms| walk.pass_over(Instant::now(), terms));
+                continue;
+            };
+            match self.attempt(turn).await {
+                After::Step(step) => next = step,
+                After::Over => return self.report,
+            }
+        }
+    }
+
+    /// Takes a step of the walk.
+    fn step(&mut self, step: impl FnOnce(&mut Walk, Terms<'_>) -> Next) -> Next {
+        let now = Instant::now();
+        let terms = Terms {
+            room: self.job.deadline().saturating_duration_since(now),
+            spend: &mut || self.job.retries.withdraw(now),
+            chance: self.chance.draw(),
+        };
+        step(&mut self.walk, terms)
+    }
+
+    /// Runs an attempt, and another beside it if it is hedged, to the end of what they come to.
+    async fn attempt(&mut self, mut turn: Turn<'j>) -> After {
+        let mut beside = None;
+        let held = match self.hold(&mut turn, &mut beside).await {
+            Ok(held) => held,
+            Err(outside) => {
+                let reason = outside.reason();
+                self.book(turn.cancelled(reason));
+                beside.map(|beside| self.book(beside.cancelled(reason)));
+                self.ended_outside(&outside).await;
+                return After::Over;
+            }
+        };
+        // The one that failed first is told first.
+        let mut winner = None;
+        let mut lost: Option<Lost> = None;
+        for (turn, held) in [(Some(turn), held.0), (beside, held.1)] {
+            match (turn, held) {
+                (Some(turn), Some(Held::Failed(why))) => {
+                    let one = self.failed(turn, &why);
+                    // Of two, the one that ends the exchange counts.
+                    lost = lost
+                        .filter(|lost| lost.ruling == Ruling::Surface)
+                        .or(Some(one));
+                }
+                (Some(turn), Some(held)) => winner = Some((turn, held)),
+                (Some(turn), None) => self.book(turn.cancelled("hedge_lost")),
+                (None, _) => {}
+            }
+        }
+        match (winner, lost) {
+            (Some((turn, held)), _) => {
+                self.serve(turn, held).await;
+                After::Over
+            }
+            (None, Some(lost)) => self.after_failure(lost).await,
+            (None, None) => After::Step(Next::Exhausted),
+        }
+    }
+
+    /// Books a failed attempt of which the client has seen nothing.
+    fn failed(&mut self, mut turn: Turn<'j>, why: &Why) -> Lost {
+        let judged = verdict::judge(why, self.job.policy(), turn.record.kind);
+        let document = match judged.ruling {
+            Ruling::Surface => surface::document(turn.lane, self.job.request.dialect, why),
+            _ => None,
+        };
+        turn.discard();
+        self.tried.push(Tried::of(turn.target(), why, &judged));
+        loud(&turn.target().name, why, &judged);
+        let attempt = turn.failed(why, &judged, judged.ruling.name());
+        self.book(attempt);
+        Lost {
+            ruling: judged.ruling,
+            document,
+        }
+    }
+
+    async fn after_failure(&mut self, lost: Lost) -> After {
+        if lost.ruling != Ruling::Surface {
+            let next = self.step(|walk, terms| walk.next(lost.ruling, terms));
+            if next == Next::Exhausted
+                && let Some(last) = self.report.attempts.last_mut()
+            {
+                last.verdict = Some("give_up");
+            }
+            return After::Step(next);
+        }
+        let Some((status, body)) = lost.document else {
+            return After::Step(Next::Exhausted);
+        };
+        if self.begun == Begun::Yes {
+            self.tell(surface::fault()).await;
+            return After::Over;
+        }
+        let head = AnswerHead {
+            status,
+            ..self.head(Content::Json, 0, None)
+        };
+        self.report.outcome = match self.client.answer(head, body).await {
+            Ok(()) => Outcome::ProviderError,
+            Err(ClientGone) => Outcome::Aborted,
+        };
+        After::Over
+    }
+
+    /// Sends an answer that has passed its gate, and all that follows it.
+    async fn serve(&mut self, mut turn: Turn<'j>, held: Held) {
+        turn.committed();
+        self.report.first_token = turn.first_token;
+        self.report.held = turn.held();
+        self.report.commit = turn.commit();
+        let end = match held {
+            Held::Failed(why) => End::Broken(why),
+            Held::Whole(body) => {
+                let head = self.head(Content::Json, 1, Some(turn.target()));
+                match self.client.answer(head, body).await {
+                    Ok(()) => End::Served,
+                    Err(ClientGone) => End::Aborted,
+                }
+            }
+            Held::Stream { frames, flow } => self.stream(&mut turn, frames, flow).await,
+        };
+        self.report.usage = turn.usage;
+        self.conclude(turn, end).await;
+    }
+
+    async fn stream(&mut self, turn: &mut Turn<'j>, frames: Bytes, flow: Flow) -> End {
+        let opening = match self.begun {
+            Begun::Yes => Opening::Begun,
+            Begun::No => Opening::Head(AnswerHead {
+                held: self.report.held,
+                ..self.head(Content::Events, 1, Some(turn.target()))
+            }),
+        };
+        let stop = self.stop.as_mut();
+        turn.pour(self.client, stop, opening, frames, flow).await
+    }
+
+    async fn conclude(&mut self, mut turn: Turn<'j>, end: End) {
+        match end {
+            End::Served => {
+                self.report.outcome = Outcome::Served;
+                let call = turn.call.take();
+                self.book(turn.served());
+                if let Some(call) = call {
+                    release::release(call).await;
+                }
+            }
+            End::Aborted => {
+                self.report.outcome = Outcome::Aborted;
+                self.book(turn.cancelled("aborted"));
+            }
+            End::Broken(why) => {
+                let judged = verdict::judge(&why, self.job.policy(), turn.record.kind);
+                loud(turn.target().name.as_ref(), &why, &judged);
+                // Its connection is closed first, however long the client takes to hear of it.
+                let attempt = turn.failed(&why, &judged, "surface");
+                self.book(attempt);
+                self.report.outcome = Outcome::Broken;
+                self.tell(why.fault(self.job.route_name())).await;
+            }
+        }
+    }
+
+    /// Tells a client whose stream has begun that it is broken.
+    async fn tell(&mut self, fault: Fault) {
+        let event = dialect::fault_event(self.job.request.dialect, &fault);
+        self.report.outcome = match self.client.end(event).await {
+            Ok(()) => Outcome::Broken,
+            Err(ClientGone) => Outcome::Aborted,
+        };
+    }
+
+    /// No target has answered.
+    async fn give_up(&mut self) {
+        let fault = verdict::exhausted(&self.tried, self.job.route_name());
+        self.fail(fault).await;
+    }
+
+    /// Says what is wrong: by a status as long as none is out.
+    async fn fail(&mut self, fault: Fault) {
+        match self.begun {
+            Begun::No => {
+                self.report.outcome = Outcome::Failed;
+                self.report.fault = Some(fault);
+            }
+            Begun::Yes => self.tell(fault).await,
+        }
+    }
+
+    async fn ended_outside(&mut self, outside: &Outside) {
+        match outside {
+            Outside::Left => self.report.outcome = Outcome::Aborted,
+            Outside::Stopping => {
+                let fault = Why::Stopping.fault(self.job.route_name());
+                self.fail(fault).await;
+            }
+        }
+    }
+
+    fn book(&mut self, attempt: crate::telemetry::Attempt) {
+        self.report.attempts.push(attempt);
+    }
+
+    /// The head of an answer; `more` attempts than those that are booked were made.
+    fn head(&self, content: Content, more: usize, target: Option<&Target>) -> AnswerHead {
+        let attempts = &self.report.attempts;
+        AnswerHead {
+            status: 200,
+            content,
+            target: target.map(|target| Arc::clone(&target.name)),
+            attempts: attempts.len() + more,
+            fallback_reason: target.and_then(|target| fallback_reason(attempts, &target.name)),
+            held: None,
+        }
+    }
+
+    /// Waits before an attempt.
+    async fn pause(&mut self, wait: Duration) -> Result<(), Outside> {
+        if wait.is_zero() {
+            return Ok(());
+        }
+        self.meanwhile(tokio::time::sleep(wait)).await
+    }
+
+    /// Runs the attempt up to its gate, and another beside it should it be silent for too long and
+    /// the route hedge.
+    async fn hold(
+        &mut self,
+        turn: &mut Turn<'j>,
+        beside: &mut Option<Turn<'j>>,
+    ) -> Result<(Option<Held>, Option<Held>), Outside> {
+        let Some(after) = self.hedge_after(turn) else {
+            let held = self.meanwhile(turn.run_held()).await?;
+            return Ok((Some(held), None));
+        };
+        let (job, mut walk) = (self.job, self.walk.clone());
+        let kind = turn.record.kind;
+        let policy = job.policy();
+        let spoke = turn.spoke();
+        let silence = async {
+            tokio::time::sleep(after).await;
+            if spoke.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        };
+        let second = || {
+            if !job.live.hedges()?.withdraw(Instant::now()) {
+                return None;
+            }
+            let place = walk.beside()?;
+            let hold = hold_at(&walk, job);
+            *beside = enter(job, place, AttemptKind::Hedge, hold);
+            Some(beside.as_mut()?.run_held())
+        };
+        let ended = |held: &Held| match held {
+            Held::Failed(why) if verdict::judge(why, policy, kind).ruling != Ruling::Surface => {
+                Ended::Failed
+            }
+            _ => Ended::Decided,
+        };
+        let race = Box::pin(hedge::race(turn.run_held(), silence, second, ended));
+        let held = self.meanwhile(race).await;
+        self.walk = walk;
+        held
+    }
+
+    /// The silence after which this attempt is hedged, if it may be.
+    fn hedge_after(&self, turn: &Turn<'j>) -> Option<Duration> {
+        let Hedge { after, .. } = self.job.policy().hedge?;
+        if self.walk.is_last() {
+            return None;
+        }
+        match after {
+            HedgeAfter::Fixed(after) => Some(after),
+            HedgeAfter::P95 => turn.lane.state.p95(),
+        }
+    }
+
+    /// Waits for `work` as long as the client stays and the process runs; a client that must hear
+    /// something does.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Outside> {
+        let mut work = pin!(work);
+        loop {
+            let speak = self.speak;
+            let silence = async {
+                match speak {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(done),
+                outside = outside(self.client, &mut self.stop) => return Err(outside),
+                () = silence => {}
+            }
+            self.speak().await.map_err(|ClientGone| Outside::Left)?;
+        }
+    }
+
+    /// Gives a sign of life: the status and a comment, from then on comments.
+    async fn speak(&mut self) -> Result<(), ClientGone> {
+        match self.begun {
+            Begun::Yes => self.client.send(SIGN_OF_LIFE).await?,
+            Begun::No => {
+                let head = self.head(Content::Events, 1, None);
+                self.begun = Begun::Yes;
+                self.client.begin(head, SIGN_OF_LIFE).await?;
+            }
+        }
+        let keepalive = self.job.policy().keepalive;
+        self.speak = keepalive.and_then(|wait| Instant::now().checked_add(wait));
+        Ok(())
+    }
+}
+
+/// What is held back at this point of the walk: nothing, when no other target is left to go to.
+fn hold_at(walk: &Walk, job: &Job<'_>) -> Hold {
+    if walk.is_last() {
+        return Hold::None;
+    }
+    job.policy().hold
+}
+
+/// An attempt at this place; `None` when its breaker lets nobody in just now.
+fn enter<'j>(job: &'j Job<'j>, place: Place, kind: AttemptKind, hold: Hold) -> Option<Turn<'j>> {
+    let lane = job.live.lane(place.target)?;
+    let breaker = job.policy().breaker.as_ref();
+    let now = Instant::now();
+    let pass = match place.shut {
+        Some(_) => lane.state.resort(breaker, now),
+        None => lane.state.admit(breaker, now)?,
+    };
+    Some(Turn::new(job, lane, kind, pass, hold))
+}
+
+/// What an operator should hear of at once.
+fn loud(target: &str, why: &Why, judged: &Judgement) {
+    if judged.is_alarm() {
+        let code = why.provider_code();
+        let code = code.as_ref().map_or("", |code| code.as_str());
+        log::warn!("{target}: {} ({}) {code}", why.name(), judged.class.name());
+    }
+}
