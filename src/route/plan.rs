@@ -2,41 +2,21 @@
 //!
 //! Pure: what is known of the targets comes in as an argument, and so does chance.
 
-use std::time::{Duration, Instant};
-
 use smallvec::SmallVec;
 
-use crate::route::{Route, Target};
-use crate::upstream::Admission;
+use crate::route::balance::{Seat, Seats, arrange};
+use crate::route::condition::{Condition, Resort, Standing};
+use crate::route::{Reach, Route, Target};
 
 /// What an exchange wants of its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask {
-    /// A number that no two exchanges in a row share: chance for `weighted`, turn for
-    /// `round_robin`.
+    /// The number of the exchange among those of its route: chance for `weighted`, turn for
+    /// `round_robin` and for equals. Counted over several routes, it would give a route that sees
+    /// each second number each second target only.
     pub turn: u64,
     /// `x-segue-fallback: off`: the client wants the first target or an error.
     pub fallback: bool,
-}
-
-/// What is known of a target when an exchange is planned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Condition {
-    /// Whether it can be asked at all, and what its breaker says.
-    pub standing: Standing,
-    /// Attempts under way.
-    pub in_flight: u32,
-    /// The expected time to its first token, load included; `None` when nothing is known.
-    pub latency: Option<Duration>,
-}
-
-/// Whether a target can be asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// By its breaker.
-    Known(Admission),
-    /// The configuration in force has no such provider.
-    NoProvider,
 }
 
 /// The targets of an exchange, by their places in [`Route::targets`].
@@ -45,7 +25,7 @@ pub struct Plan {
     /// To be tried in this order.
     pub places: SmallVec<[Place; 4]>,
     /// Left out, each with its reason.
-    pub left_out: SmallVec<[Omission; 2]>,
+    pub left_out: SmallVec<[Omission; 4]>,
 }
 
 /// One target of a plan.
@@ -53,8 +33,8 @@ pub struct Plan {
 pub struct Place {
     /// Its place in [`Route::targets`].
     pub target: usize,
-    /// Set when its breaker advises against it until then: it is tried when nothing else is left.
-    pub shut: Option<Instant>,
+    /// Set when its breaker advises against it: it is tried when nothing else is left.
+    pub resort: Option<Resort>,
 }
 
 /// A target that is not in a plan.
@@ -88,19 +68,57 @@ impl LeftOut {
     }
 }
 
-/// Plans an exchange: tier by tier, each in the order of its balance; targets that are shut come
-/// last, the one that opens first before the others, for an error is certain not to be an answer.
+/// Plans an exchange: tier by tier, each in the order of its balance. Last resorts come behind all
+/// tiers, those that somebody probes first, then the one that opens first; none is left out for
+/// its breaker alone, for an error is certain not to be an answer.
+///
+/// `condition` is asked once for each target, in the order in which they are written.
 pub fn plan(route: &Route, ask: Ask, condition: impl Fn(usize, &Target) -> Condition) -> Plan {
-    let _ = ask;
+    let only_model = match route.policy.reach {
+        Reach::Chain => None,
+        Reach::SameModel => route.targets().next().map(|first| &first.model),
+    };
     let mut plan = Plan::default();
-    for (target, named) in route.targets().enumerate() {
-        match condition(target, named).standing {
-            Standing::NoProvider => plan.left_out.push(Omission {
-                target,
-                reason: LeftOut::NoProvider,
-            }),
-            Standing::Known(_) => plan.places.push(Place { target, shut: None }),
+    let mut next = 0..;
+    for tier in &route.tiers {
+        let mut seats = Seats::new();
+        for (named, target) in tier.targets.iter().zip(&mut next) {
+            let condition = condition(target, named);
+            let reason = match condition.standing {
+                Standing::NoProvider => LeftOut::NoProvider,
+                Standing::Known(_) if only_model.is_some_and(|only| *only != named.model) => {
+                    LeftOut::FailClosed
+                }
+                Standing::Known(admission) => {
+                    let resort = Resort::of(admission);
+                    let balance = tier.balance;
+                    let seat = Seat::new(target, named, resort, balance, ask.turn, &condition);
+                    seats.push(seat);
+                    continue;
+                }
+            };
+            plan.left_out.push(Omission { target, reason });
         }
+        arrange(&mut seats, ask.turn);
+        plan.places.extend(seats.iter().map(|seat| Place {
+            target: seat.target,
+            resort: seat.resort,
+        }));
+    }
+    plan.places.sort_by_key(|place| place.resort);
+    if !ask.fallback {
+        plan.keep_first();
     }
     plan
+}
+
+impl Plan {
+    fn keep_first(&mut self) {
+        let rest = self.places.get(1..).unwrap_or_default();
+        self.left_out.extend(rest.iter().map(|place| Omission {
+            target: place.target,
+            reason: LeftOut::FallbackOff,
+        }));
+        self.places.truncate(1);
+    }
 }
