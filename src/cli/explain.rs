@@ -19,7 +19,7 @@ use crate::upstream::Admission;
 
 /// The command's options.
 #[derive(clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// The configuration file.
     #[arg(
         short,
@@ -43,7 +43,7 @@ pub struct Args {
 }
 
 /// Explains; returns 1 when the configuration, the body or the route is no good.
-pub fn run(args: &Args) -> ExitCode {
+pub(super) fn run(args: &Args) -> ExitCode {
     let settings = match config::load(&args.config) {
         Ok(settings) => settings,
         Err(errors) => return refused(&errors),
@@ -61,7 +61,13 @@ pub fn run(args: &Args) -> ExitCode {
         turn: args.turn,
         fallback: !args.no_fallback,
     };
-    match explain(&settings, route, ask, request.as_ref(), &mut io::stdout().lock()) {
+    match explain(
+        &settings,
+        route,
+        ask,
+        request.as_ref(),
+        &mut io::stdout().lock(),
+    ) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => unwritten(&error),
     }
@@ -214,7 +220,13 @@ route r
             fallback: false,
         };
         let text = shown(ask, None);
-        assert!(text.contains("nothing: there is nowhere else to go"), "{text}");
-        assert!(text.ends_with("\nleft out: b/small (fallback_off)\n"), "{text}");
+        assert!(
+            text.contains("nothing: there is nowhere else to go"),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("\nleft out: b/small (fallback_off)\n"),
+            "{text}"
+        );
     }
 }

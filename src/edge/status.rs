@@ -61,7 +61,9 @@ impl StatusSource for Status {
         metrics.set_peers(peers);
         let now = Instant::now();
         let targets = generation.routes.values().flat_map(LiveRoute::targets);
-        metrics.set_breakers(targets.map(|(target, state)| (&*target.name, state.status(now).breaker)));
+        metrics.set_breakers(
+            targets.map(|(target, state)| (&*target.name, state.status(now).breaker)),
+        );
         let certificates: Vec<_> = self.fronts.iter().flat_map(certificates).collect();
         metrics.set_certificates(
             certificates

@@ -1,7 +1,7 @@
 //! One attempt up to its gate: call, head, body. No byte of it reaches the client from here.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{Future, pending};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -82,7 +82,7 @@ impl Turn<'_> {
             Kind::Bad => Err(self.bad_status(&mut call).await),
         };
         match &held {
-            Err(why) => call.note(why.peer_health()),
+            Err(why) => call.note(peer_health(why)),
             Ok(_) => call.note(Settled::Success),
         }
         // A failed attempt's connection is closed here and now.
@@ -146,6 +146,7 @@ impl Turn<'_> {
     /// Reads a stream until its gate opens.
     async fn stream(&mut self, call: &mut Call) -> Result<Held, Why> {
         let mut pump = self.pump();
+        let mut claimed = self.job.budget.hold();
         let mut now = Instant::now();
         loop {
             let due = pump.due();
@@ -163,12 +164,17 @@ impl Turn<'_> {
             self.saw(&step, now);
             self.usage = pump.usage();
             let (frames, flow) = match (step.send, step.end) {
-                (None, None) => continue,
+                (None, None) if claimed.reach(pump.held()) => continue,
+                (None, None) => return Err(Why::Budget),
                 (None, Some(Err(why))) => return Err(why),
                 (Some(frames), Some(Err(why))) => (frames, Flow::Broken(why)),
                 (frames, Some(Ok(()))) => (frames.unwrap_or_default(), Flow::Ended),
                 (Some(frames), None) => (frames, Flow::Open),
             };
+            self.gate = pump.commit().map(|commit| {
+                let since = pump.held_since().unwrap_or(now);
+                (now.saturating_duration_since(since), commit.name())
+            });
             self.pump = Some(pump);
             return Ok(Held::Stream { frames, flow });
         }
@@ -182,7 +188,7 @@ impl Turn<'_> {
             event_limit: job.event_limit,
             hold: self.hold,
             // What nothing can be done about is not worth looking at.
-            inspector: (self.hold != Hold::None).then(|| Inspector::new(job.request, policy)),
+            inspector: (self.hold != Hold::None).then(|| Inspector::new(policy, job.request)),
             malformed: policy.malformed,
         })
     }
@@ -192,7 +198,7 @@ impl Turn<'_> {
         // A whole answer is written once it is thought out: its head is its first token.
         self.began(Instant::now());
         let body = whole::read(self, call, self.job.answer_limit).await?;
-        let inspector = Inspector::new(self.job.request, self.job.policy());
+        let inspector = Inspector::new(self.job.policy(), self.job.request);
         self.usage = whole::check(self.target().dialect, &body, inspector)?;
         Ok(Held::Whole(body))
     }
@@ -207,7 +213,8 @@ impl Turn<'_> {
             Ok(Err(_)) | Err(_) => Bytes::new(),
         };
         let failure = dialect::failure(self.target().dialect, status, &body);
-        let head = call.known_head();
+        // Read before: nothing is waited for.
+        let head = call.head().await.ok();
         let header = |name: &str| head.and_then(|head| head.get(name));
         Why::Status {
             status,
@@ -215,6 +222,14 @@ impl Turn<'_> {
             failure: Box::new(failure),
             body,
         }
+    }
+}
+
+/// What a failure above the connection says about the peer; `upstream` knows those below.
+fn peer_health(why: &Why) -> Settled {
+    match why {
+        Why::Status { status: 500.., .. } | Why::Expired(_) | Why::Truncated => Settled::Failure,
+        _ => Settled::Neutral,
     }
 }
 

@@ -67,6 +67,14 @@ impl Hold {
     }
 }
 
+impl Hold {
+    /// Takes what is missing up to `total` bytes, or nothing when the budget has not that many left.
+    pub fn reach(&mut self, total: usize) -> bool {
+        let held = usize::try_from(self.bytes).unwrap_or(usize::MAX);
+        total <= held || self.grow(total - held)
+    }
+}
+
 impl Drop for Hold {
     fn drop(&mut self) {
         self.budget.held.fetch_sub(self.bytes, Ordering::Relaxed);

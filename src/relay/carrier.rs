@@ -103,7 +103,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             }
             let hold = hold_at(&self.walk, self.job);
             let Some(turn) = enter(self.job, place, kind, hold) else {
-                next = self.step(|walk, terms| walk.pass_over(Instant::now(), terms));
+                next = self.step(|walk, terms| walk.pass_over(terms));
                 continue;
             };
             match self.attempt(turn).await {
@@ -214,8 +214,10 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     async fn serve(&mut self, mut turn: Turn<'j>, held: Held) {
         turn.committed();
         self.report.first_token = turn.first_token;
-        self.report.held = turn.held();
-        self.report.commit = turn.commit();
+        if let Some((held, commit)) = turn.gate {
+            self.report.held = Some(held);
+            self.report.commit = Some(commit);
+        }
         let end = match held {
             Held::Failed(why) => End::Broken(why),
             Held::Whole(body) => {
@@ -351,14 +353,16 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 std::future::pending::<()>().await;
             }
         };
-        let second = || {
+        let walk_on = &mut walk;
+        let second = move || {
             if !job.live.hedges()?.withdraw(Instant::now()) {
                 return None;
             }
-            let place = walk.beside()?;
-            let hold = hold_at(&walk, job);
-            *beside = enter(job, place, AttemptKind::Hedge, hold);
-            Some(beside.as_mut()?.run_held())
+            let place = walk_on.beside()?;
+            let hold = hold_at(walk_on, job);
+            let slot = beside;
+            *slot = enter(job, place, AttemptKind::Hedge, hold);
+            Some(slot.as_mut()?.run_held())
         };
         let ended = |held: &Held| match held {
             Held::Failed(why) if verdict::judge(why, policy, kind).ruling != Ruling::Surface => {
@@ -435,7 +439,7 @@ fn enter<'j>(job: &'j Job<'j>, place: Place, kind: AttemptKind, hold: Hold) -> O
     let lane = job.live.lane(place.target)?;
     let breaker = job.policy().breaker.as_ref();
     let now = Instant::now();
-    let pass = match place.shut {
+    let pass = match place.resort {
         Some(_) => lane.state.resort(breaker, now),
         None => lane.state.admit(breaker, now)?,
     };

@@ -9,7 +9,7 @@ use std::task::Poll;
 
 /// What the end of one side means for the race.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub(super) enum Ended {
     /// An answer, or an error that the other side cannot better: the race is over.
     Decided,
     /// It failed; the other side may still answer.
@@ -22,7 +22,7 @@ pub enum Ended {
 ///
 /// # Cancel safety
 /// Dropped, it drops both sides.
-pub async fn race<T, S: Future<Output = T>>(
+pub(super) async fn race<T, S: Future<Output = T>>(
     first: impl Future<Output = T>,
     silence: impl Future<Output = ()>,
     second: impl FnOnce() -> Option<S>,

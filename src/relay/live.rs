@@ -53,8 +53,7 @@ impl LiveRoute {
                 route: Arc::clone(route),
                 lanes: route.targets().map(lane).collect(),
                 turn: AtomicU64::new(0),
-                hedges: hedge
-                    .map(|hedge| Allowance::new(hedge.share, HEDGE_FLOOR, Instant::now())),
+                hedges: hedge.map(|hedge| Allowance::new(hedge.share, HEDGE_FLOOR, Instant::now())),
             }
         };
         routes

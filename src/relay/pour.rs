@@ -10,7 +10,6 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::time::timeout_at;
 
-use crate::dialect;
 use crate::relay::attempt::Flow;
 use crate::relay::client::{AnswerHead, Client, ClientGone};
 use crate::relay::turn::Turn;
@@ -24,6 +23,16 @@ pub(super) enum Outside {
     Left,
     /// The process stops, and its time for running exchanges is over.
     Stopping,
+}
+
+impl Outside {
+    /// The reason's name in log and metrics.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Left => "aborted",
+            Self::Stopping => "stopping",
+        }
+    }
 }
 
 /// Resolves when running exchanges have to end.
@@ -66,7 +75,11 @@ impl Turn<'_> {
         let (mut frames, mut flow) = (frames, flow);
         let end = loop {
             let ends = matches!(flow, Flow::Ended);
-            if self.deliver(client, &mut opening, frames, ends).await.is_err() {
+            if self
+                .deliver(client, &mut opening, frames, ends)
+                .await
+                .is_err()
+            {
                 break End::Aborted;
             }
             match flow {
@@ -146,13 +159,4 @@ impl Turn<'_> {
         self.watch.clocks.paused(begun.elapsed());
         sent.unwrap_or(Err(ClientGone))
     }
-}
-
-/// Ends a stream that has begun: an error event, and no success mark after it.
-pub(super) async fn end_broken<C: Client>(
-    client: &mut C,
-    dialect: crate::exchange::Dialect,
-    fault: &crate::exchange::Fault,
-) -> Result<(), ClientGone> {
-    client.end(dialect::fault_event(dialect, fault)).await
 }

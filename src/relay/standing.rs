@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use parking_lot::Mutex;
 
 use crate::route::{Condition, Latency, Standing};
-use crate::upstream::{Breaker, BreakerPolicy, BreakerState, Settled, Ticket};
+use crate::upstream::{Admission, Breaker, BreakerPolicy, BreakerState, Settled, Ticket};
 
 /// All targets of the process, by name.
 #[derive(Debug, Default)]
@@ -75,7 +75,6 @@ pub struct TargetStatus {
 impl TargetState {
     /// What a plan needs to know.
     pub(super) fn condition(&self, breaker: Option<&BreakerPolicy>, now: Instant) -> Condition {
-        use crate::upstream::Admission;
         let judged = self.judged.lock();
         let in_flight = self.in_flight.load(Ordering::Relaxed);
         Condition {
@@ -121,9 +120,11 @@ impl TargetState {
         self.judged.lock().latency.observe(wait, now);
     }
 
-    /// Leaves the target alone until `until`.
-    pub(super) fn cool(&self, until: Instant, now: Instant) {
-        self.judged.lock().breaker.cool(until, now);
+    /// Leaves the target alone for `wait`.
+    pub(super) fn cool(&self, wait: Duration, now: Instant) {
+        if let Some(until) = now.checked_add(wait) {
+            self.judged.lock().breaker.cool(until, now);
+        }
     }
 
     /// The silence after which an attempt at it is unusual, once enough is known.
@@ -133,7 +134,6 @@ impl TargetState {
 
     /// For a status page.
     pub fn status(&self, now: Instant) -> TargetStatus {
-        use crate::upstream::Admission;
         let judged = self.judged.lock();
         let shut_for = match judged.breaker.admission(now) {
             Admission::Shut { until } => Some(until.saturating_duration_since(now)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::exchange::Usage;
 use crate::relay::clocks::Clocks;
@@ -30,6 +30,8 @@ pub(super) struct Turn<'j> {
     /// When its first token came.
     pub(super) first_token: Option<Instant>,
     pub(super) usage: Option<Usage>,
+    /// How long the head was held, and what opened the gate.
+    pub(super) gate: Option<(Duration, &'static str)>,
     tokens: Tokens,
     pass: Pass,
     /// Set once its first token has come, for who watches it from outside.
@@ -60,6 +62,7 @@ impl<'j> Turn<'j> {
             pump: None,
             first_token: None,
             usage: None,
+            gate: None,
             tokens: Tokens(0),
             pass,
             spoke: Arc::default(),
@@ -117,7 +120,7 @@ impl<'j> Turn<'j> {
         self.pass.settle(judged.health, now);
         self.pass.failed(why.name());
         if let (Some(wait), true) = (judged.cool, self.job.policy().breaker.is_some()) {
-            self.lane.state.cool(now, wait);
+            self.lane.state.cool(wait, now);
         }
         self.record.error = Some(why.name());
         self.record.class = Some(judged.class);

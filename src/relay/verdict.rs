@@ -4,27 +4,26 @@
 //! explain; the reasons are told apart here so that retries and fallback can be added as further
 //! columns of the same table.
 
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
+
+use crate::exchange::Class;
 use crate::exchange::{Failure, Fault, FaultKind};
 use crate::relay::clocks::Expired;
-use crate::telemetry::Outcome;
+use crate::route::{Policy, Target};
+use crate::telemetry::{AttemptKind, ProviderCode};
 use crate::upstream::CallError;
-
-/// The longest Retry-After that is passed on.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_mins(10);
+use crate::upstream::Settled;
 
 /// How an attempt ended.
 #[derive(Debug)]
 pub(super) enum End {
     /// The answer went out whole.
     Served,
-    /// The provider's own error went out unchanged: it is about the client's request.
-    Surfaced,
     /// The client left.
     Aborted,
-    /// No byte went out.
-    Failed(Why),
     /// Bytes had gone out; the stream is ended with an error event.
     Broken(Why),
 }
@@ -43,18 +42,35 @@ pub(super) enum Why {
         /// The provider's words.
         failure: Box<Failure>,
         /// When it may be tried again.
-        retry_after: Option<Duration>,
+        wait: Option<Duration>,
+        /// The error body.
+        body: Bytes,
     },
     /// Good status, wrong content type.
     ContentType,
     /// An error inside a good status.
-    InStream(Box<Failure>),
+    InStream {
+        /// The provider's words.
+        failure: Box<Failure>,
+        /// The document that they stand in.
+        document: Bytes,
+    },
     /// A frame or document that is not of the format.
     Malformed,
     /// An event or answer over the limit.
     TooLarge,
     /// An end before the answer had one.
     Truncated,
+    /// A good end of nothing.
+    Empty,
+    /// A refusal, where the route wants another target's answer.
+    Refused,
+    /// Text or arguments that are not the JSON that was asked for.
+    NotJson,
+    /// A call of a tool that was not offered.
+    UnknownTool,
+    /// More came than may be held of an answer that is held to its end.
+    HeldTooMuch,
     /// Our own memory bound is reached.
     Budget,
     /// The process stops, and its time for running exchanges is over.
@@ -68,6 +84,7 @@ impl Why {
             Self::Call(error) => call_name(*error),
             Self::Expired(Expired::FirstToken) => "first_token_timeout",
             Self::Expired(Expired::Stall) => "stall",
+            Self::Expired(Expired::Crawl) => "crawl",
             Self::Expired(Expired::Total) => "attempt_timeout",
             Self::Expired(Expired::Deadline) => "deadline",
             Self::Status { status: 429, .. } => "rate_limited",
@@ -78,10 +95,15 @@ impl Why {
             Self::Status { status: 500.., .. } => "server_error",
             Self::Status { .. } => "status",
             Self::ContentType => "content_type",
-            Self::InStream(_) => "error_event",
+            Self::InStream { .. } => "error_event",
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::Truncated => "truncated",
+            Self::Empty => "empty",
+            Self::Refused => "refused",
+            Self::NotJson => "not_json",
+            Self::UnknownTool => "unknown_tool",
+            Self::HeldTooMuch => "held_too_much",
             Self::Budget => "buffer_limit",
             Self::Stopping => "stopping",
         }
@@ -100,7 +122,7 @@ impl Why {
     /// The provider's own words, where it said any.
     pub(super) fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Status { failure, .. } | Self::InStream(failure) => Some(failure),
+            Self::Status { failure, .. } | Self::InStream { failure, .. } => Some(failure),
             _ => None,
         }
     }
@@ -109,11 +131,9 @@ impl Why {
     pub(super) fn fault(&self, route: &str) -> Fault {
         match self {
             Self::Status {
-                status: 429,
-                retry_after,
-                ..
+                status: 429, wait, ..
             } => Fault {
-                retry_after: *retry_after,
+                retry_after: *wait,
                 ..Fault::new(
                     FaultKind::RateLimited,
                     format!("the provider behind {route:?} has reached a rate limit"),
@@ -159,107 +179,91 @@ fn call_name(error: CallError) -> &'static str {
     }
 }
 
-/// Whether a provider's status is about the client's own request and goes back unchanged.
-pub(super) fn surfaces(status: u16) -> bool {
-    matches!(status, 400 | 413 | 422)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ruling {
+    Retry { after: Option<Duration> },
+    FallBack,
+    FallBackOrRetry,
+    Surface,
 }
-
-/// The exchange's outcome, and what is still to be told to the client.
-pub(super) fn conclude(end: End, route: &str) -> (Outcome, Option<Fault>) {
-    match end {
-        End::Served => (Outcome::Served, None),
-        End::Surfaced => (Outcome::ProviderError, None),
-        End::Aborted => (Outcome::Aborted, None),
-        End::Failed(why) => (Outcome::Failed, Some(why.fault(route))),
-        End::Broken(_) => (Outcome::Broken, None),
-    }
-}
-
-/// Reads `retry-after-ms` and `retry-after` (seconds or a date, RFC 9110 §10.2.3). Rubbish and
-/// the past count as none; the rest is clamped to ten minutes.
-pub(super) fn retry_after(
-    millis: Option<&str>,
-    plain: Option<&str>,
-    now: SystemTime,
-) -> Option<Duration> {
-    let wait = millis
-        .and_then(|text| seconds(text, 1e-3))
-        .or_else(|| plain.and_then(|text| seconds(text, 1.0).or_else(|| until(text, now))))?;
-    Some(wait.min(LONGEST_RETRY_AFTER))
-}
-
-fn seconds(text: &str, unit: f64) -> Option<Duration> {
-    let number: f64 = text.trim().parse().ok()?;
-    if !number.is_finite() || number < 0.0 {
-        return None;
-    }
-    let longest = LONGEST_RETRY_AFTER.as_secs_f64();
-    Some(Duration::from_secs_f64((number * unit).min(longest)))
-}
-
-fn until(text: &str, now: SystemTime) -> Option<Duration> {
-    httpdate::parse_http_date(text.trim())
-        .ok()?
-        .duration_since(now)
-        .ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_read_in_every_form_and_clamped() {
-        let now = httpdate::parse_http_date("Sat, 21 Nov 2026 10:00:00 GMT").unwrap();
-        let cases = [
-            (None, None, None),
-            (None, Some("2"), Some(2_000)),
-            (None, Some(" 2 "), Some(2_000)),
-            (None, Some("0"), Some(0)),
-            (None, Some("1.5"), Some(1_500)),
-            (None, Some("Sat, 21 Nov 2026 10:00:05 GMT"), Some(5_000)),
-            (None, Some("Sat, 21 Nov 2026 09:00:05 GMT"), None),
-            (None, Some("1e20"), Some(600_000)),
-            (None, Some("99999999999999999999999"), Some(600_000)),
-            (None, Some("NaN"), None),
-            (None, Some("inf"), None),
-            (None, Some("-3"), None),
-            (None, Some(""), None),
-            (None, Some("soon"), None),
-            (Some("250"), Some("9"), Some(250)),
-            (Some("-1"), Some("9"), Some(9_000)),
-            (Some("rubbish"), None, None),
-        ];
-        for (millis, plain, expected) in cases {
-            let expected = expected.map(Duration::from_millis);
-            assert_eq!(
-                retry_after(millis, plain, now),
-                expected,
-                "{millis:?} {plain:?}"
-            );
+impl Ruling {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Retry { .. } => "retry",
+            Self::FallBack | Self::FallBackOrRetry => "fall_back",
+            Self::Surface => "surface",
         }
     }
-
-    #[test]
-    fn only_errors_about_the_clients_own_request_surface() {
-        for status in 100..=999 {
-            assert_eq!(
-                surfaces(status),
-                [400, 413, 422].contains(&status),
-                "{status}"
-            );
+}
+#[derive(Clone, Debug)]
+pub(super) struct Judgement {
+    pub(super) class: Class,
+    pub(super) ruling: Ruling,
+    pub(super) health: Settled,
+    pub(super) cool: Option<Duration>,
+}
+impl Judgement {
+    pub(super) fn is_alarm(&self) -> bool {
+        matches!(self.class, Class::Quota | Class::Auth | Class::NotFound)
+    }
+}
+pub(super) struct Tried {
+    pub(super) target: Arc<str>,
+    pub(super) reason: &'static str,
+}
+impl Tried {
+    pub(super) fn of(target: &Target, why: &Why, _: &Judgement) -> Self {
+        Self {
+            target: Arc::clone(&target.name),
+            reason: why.name(),
         }
     }
-
-    #[test]
-    fn a_provider_that_refuses_our_credential_is_never_the_clients_401() {
-        for status in [401, 403, 404, 402, 500, 503, 529] {
-            let why = Why::Status {
-                status,
-                failure: Box::default(),
-                retry_after: None,
-            };
-            assert_eq!(why.fault("r").kind, FaultKind::ProviderFailed, "{status}");
+}
+pub(super) fn judge(why: &Why, _: &Policy, kind: AttemptKind) -> Judgement {
+    let (class, ruling, health) = match why {
+        Why::Status {
+            status: 400 | 413 | 422,
+            ..
+        } if matches!(kind, AttemptKind::First | AttemptKind::Retry) => {
+            (Class::BadRequest, Ruling::Surface, Settled::Neutral)
         }
+        Why::Status {
+            status: 429, wait, ..
+        } => (
+            Class::RateLimited,
+            Ruling::Retry { after: *wait },
+            Settled::Neutral,
+        ),
+        Why::Status {
+            status: 401 | 403, ..
+        } => (Class::Auth, Ruling::FallBack, Settled::Neutral),
+        Why::Expired(_) => (Class::Transient, Ruling::FallBackOrRetry, Settled::Failure),
+        _ => (
+            Class::Transient,
+            Ruling::Retry { after: None },
+            Settled::Failure,
+        ),
+    };
+    Judgement {
+        class,
+        ruling,
+        health,
+        cool: None,
+    }
+}
+pub(super) fn exhausted(tried: &[Tried], route: &str) -> Fault {
+    let names: Vec<_> = tried
+        .iter()
+        .map(|one| format!("{} {}", one.target, one.reason))
+        .collect();
+    Fault::new(
+        FaultKind::ProviderFailed,
+        format!("{route}: {}", names.join(", ")),
+    )
+}
+impl Why {
+    pub(super) fn provider_code(&self) -> Option<ProviderCode> {
+        let failure = self.failure()?;
+        ProviderCode::of(failure.code.as_deref().or(failure.kind.as_deref())?)
     }
 }

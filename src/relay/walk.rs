@@ -2,13 +2,13 @@
 //!
 //! Pure: rulings and chance come in, steps go out.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use smallvec::SmallVec;
 
 use crate::relay::backoff;
 use crate::relay::verdict::Ruling;
-use crate::route::{Place, Plan, Retries};
+use crate::route::{Place, Plan, Resort, Retries};
 use crate::telemetry::AttemptKind;
 
 /// What is left of an attempt's worth of time, at least, for it to be begun.
@@ -94,11 +94,11 @@ impl Walk {
 
     /// The target of the step just given cannot be tried after all, since another attempt probes
     /// it: it goes to the end, to be tried when nothing else is left.
-    pub(super) fn pass_over(&mut self, now: Instant, terms: Terms<'_>) -> Next {
+    pub(super) fn pass_over(&mut self, terms: Terms<'_>) -> Next {
         self.made = self.made.saturating_sub(1);
         if self.at < self.places.len() {
             let mut place = self.places.remove(self.at);
-            place.shut = Some(now);
+            place.resort = Some(Resort::Probed);
             self.places.push(place);
         }
         let kind = match self.made {
@@ -115,7 +115,7 @@ impl Walk {
             return None;
         }
         let place = *self.places.get(self.at + 1)?;
-        if place.shut.is_some() {
+        if place.resort.is_some() {
             return None;
         }
         self.at += 1;
@@ -159,7 +159,7 @@ impl Walk {
         };
         // Leaning on targets that are known to be down makes a storm of an outage; but the first
         // attempt of an exchange is always made.
-        if place.shut.is_some() && self.made > 0 && !(terms.spend)() {
+        if place.resort.is_some() && self.made > 0 && !(terms.spend)() {
             return Next::Exhausted;
         }
         self.at = at;
@@ -185,10 +185,9 @@ mod tests {
     const AT_ONCE: Ruling = Retry { after: None };
 
     fn places(well: usize, shut: usize) -> Plan {
-        let now = Instant::now();
         let place = |target| Place {
             target,
-            shut: (target >= well).then_some(now),
+            resort: (target >= well).then_some(Resort::Probed),
         };
         Plan {
             places: (0..well + shut).map(place).collect(),
@@ -317,16 +316,15 @@ mod tests {
     fn a_target_that_is_probed_by_another_waits_at_the_end() {
         let mut walk = walk(2, 0);
         first(&mut walk);
-        let now = Instant::now();
-        let next = with(true, |terms| walk.pass_over(now, terms));
+        let next = with(true, |terms| walk.pass_over(terms));
         assert_eq!(told(next), Some((1, First)));
         assert!(!walk.is_last());
         assert_eq!(step(&mut walk, FallBack), Some((0, Fallback)));
         assert!(walk.is_last());
         let mut only = self::walk(1, 0);
         first(&mut only);
-        let next = with(false, |terms| only.pass_over(now, terms));
-        assert!(matches!(next, Next::Attempt { place, .. } if place.shut.is_some()));
+        let next = with(false, |terms| only.pass_over(terms));
+        assert!(matches!(next, Next::Attempt { place, .. } if place.resort.is_some()));
     }
 
     #[test]

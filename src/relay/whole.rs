@@ -57,7 +57,7 @@ pub(super) fn check(
     let mut flaw = None;
     dialect::whole(dialect, body, &mut |event| {
         if flaw.is_none() {
-            flaw = inspector.take(&event).err();
+            flaw = inspector.event(&event).err();
         }
         match event {
             Event::Usage(seen) => usage = Some(seen),

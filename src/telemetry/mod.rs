@@ -14,5 +14,6 @@ pub use metrics::{
 };
 pub use record::{
     Attempt, AttemptKind, Connection, Endpoint, Outcome, Protocol, ProviderCode, Record,
+    fallback_reason,
 };
 pub use time::Timestamp;

@@ -64,9 +64,7 @@ impl Metrics {
         retain(&self.breakers, |labels| has(labels, "target", target));
         retain(&self.held, |labels| has(labels, "route", route));
         retain(&self.fallbacks, |labels| {
-            has(labels, "route", route)
-                && has(labels, "from", target)
-                && has(labels, "to", target)
+            has(labels, "route", route) && has(labels, "from", target) && has(labels, "to", target)
         });
     }
 }

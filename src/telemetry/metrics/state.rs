@@ -86,13 +86,11 @@ impl Metrics {
     /// Sets the breakers of the targets in force: 0 closed, 1 half open, 2 open.
     pub fn set_breakers<'a>(&self, breakers: impl IntoIterator<Item = (&'a str, BreakerState)>) {
         for (target, state) in breakers {
-            self.breakers
-                .with_label_values(&[target])
-                .set(match state {
-                    BreakerState::Closed => 0,
-                    BreakerState::HalfOpen => 1,
-                    BreakerState::Open => 2,
-                });
+            self.breakers.with_label_values(&[target]).set(match state {
+                BreakerState::Closed => 0,
+                BreakerState::HalfOpen => 1,
+                BreakerState::Open => 2,
+            });
         }
     }
 
