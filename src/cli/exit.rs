@@ -12,6 +12,11 @@ pub(super) fn failed(message: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
+/// Says what is no failure, but worth a thought.
+pub(super) fn warned(message: &str) {
+    let _ = writeln!(io::stderr(), "segue: warning: {message}");
+}
+
 /// Says what is wrong with a configuration: a line for the file, or one for each mistake in it.
 pub(super) fn refused(errors: &config::Errors) -> ExitCode {
     match errors.mistakes() {

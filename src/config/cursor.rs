@@ -14,7 +14,7 @@ use super::hint::hint;
 use super::measure;
 use super::node::{Entry, Node, Value};
 use super::path::{self, quoted};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, MicroUsd};
 
 /// The value is unusable and its mistake has been noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,9 +134,7 @@ impl<'a> Cursor<'a> {
 
     /// A whole number.
     pub(super) fn number(&self, range: &RangeInclusive<u32>) -> Read<u32> {
-        let Value::Number(text) = &self.node.value else {
-            return self.expected("a whole number");
-        };
+        let text = self.numeric("a whole number")?;
         match text.parse() {
             Ok(value) => self.within(value, range, |value| value.to_string()),
             Err(_) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -148,7 +146,7 @@ impl<'a> Cursor<'a> {
 
     /// A duration with its unit.
     pub(super) fn duration(&self, range: &RangeInclusive<Duration>) -> Read<Duration> {
-        let text = self.measured("a duration such as 400ms, 8s, 2m or 1h")?;
+        let text = self.scalar("a duration such as 400ms, 8s, 2m or 1h")?;
         match measure::duration(text) {
             Some(value) => self.within(value, range, measure::show_duration),
             None => self.fail(format_args!(
@@ -158,9 +156,53 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// A duration, or the word that stands for none.
+    pub(super) fn duration_or(
+        &self,
+        word: &str,
+        range: &RangeInclusive<Duration>,
+    ) -> Read<Option<Duration>> {
+        let text = self.scalar(&format!("{word} or a duration such as 400ms or 8s"))?;
+        if text == word {
+            return Ok(None);
+        }
+        match measure::duration(text) {
+            Some(value) => self.within(value, range, measure::show_duration).map(Some),
+            None => self.fail(format_args!(
+                "{} is neither {word} nor a duration: write a whole number and ms, s, m or h, \
+                 such as 400ms",
+                quoted(text)
+            )),
+        }
+    }
+
+    /// A number that may have decimals.
+    pub(super) fn decimal(&self, range: &RangeInclusive<f64>) -> Read<f64> {
+        let text = self.numeric("a number")?;
+        match measure::decimal(text) {
+            Some(value) => self.within(value, range, |value| value.to_string()),
+            None => self.fail(format_args!(
+                "{} is not a number such as 0.5 or 10",
+                quoted(text)
+            )),
+        }
+    }
+
+    /// An amount of USD, exact to the millionth.
+    pub(super) fn usd(&self, range: &RangeInclusive<MicroUsd>) -> Read<MicroUsd> {
+        let text = self.numeric("an amount of USD such as 1.25")?;
+        match measure::usd(text) {
+            Some(value) => self.within(value, range, measure::show_usd),
+            None => self.fail(format_args!(
+                "{} is not an amount of USD: a number with at most six decimals, such as 1.25",
+                quoted(text)
+            )),
+        }
+    }
+
     /// A size with its unit.
     pub(super) fn size(&self, range: &RangeInclusive<ByteSize>) -> Read<ByteSize> {
-        let text = self.measured("a size such as 64KiB or 32MiB")?;
+        let text = self.scalar("a size such as 64KiB or 32MiB")?;
         match measure::size(text) {
             Some(value) => self.within(value, range, measure::show_size),
             None => self.fail(format_args!(
@@ -170,7 +212,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn measured(&self, what: &str) -> Read<&'a str> {
+    /// A number as written, unquoted; `what` names all that could stand here.
+    fn numeric(&self, what: &str) -> Read<&'a str> {
+        match &self.node.value {
+            Value::Number(text) => Ok(text),
+            _ => self.expected(what),
+        }
+    }
+
+    /// Text or a number, as written; `what` names all that could stand here.
+    pub(super) fn scalar(&self, what: &str) -> Read<&'a str> {
         match &self.node.value {
             Value::Text(text) | Value::Number(text) => Ok(text),
             _ => self.expected(what),

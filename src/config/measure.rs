@@ -1,8 +1,8 @@
-//! Durations and sizes as text, both ways: `400ms`, `8s`, `32MiB`.
+//! Durations, sizes and money as text, both ways: `400ms`, `8s`, `32MiB`, `1.25`.
 
 use std::time::Duration;
 
-use crate::units::ByteSize;
+use crate::units::{ByteSize, MicroUsd};
 
 /// Milliseconds per unit, the longest unit first.
 const TIMES: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
@@ -14,6 +14,12 @@ const SIZES: [(&str, u64); 4] = [
     ("KiB", 1 << 10),
     ("B", 1),
 ];
+
+/// Millionths of a dollar.
+const MICROS: u64 = 1_000_000;
+
+/// More digits than anybody means.
+const LONGEST_DECIMAL: usize = 20;
 
 /// Reads a whole number with its unit, nothing between them. `None` also past the range.
 pub(super) fn duration(text: &str) -> Option<Duration> {
@@ -36,6 +42,43 @@ pub fn show_duration(duration: Duration) -> String {
 /// The size in the largest unit that keeps it whole.
 pub fn show_size(size: ByteSize) -> String {
     show(size.0, &SIZES)
+}
+
+/// Reads digits, and a point with digits behind it if there is one: no sign, no exponent.
+pub(super) fn decimal(text: &str) -> Option<f64> {
+    let (whole, fraction) = digits(text)?;
+    let bounded = whole.len() + fraction.len() <= LONGEST_DECIMAL;
+    bounded.then(|| text.parse().ok()).flatten()
+}
+
+/// Reads an amount of USD. `None` also for what is finer than a millionth, or past the range.
+pub(super) fn usd(text: &str) -> Option<MicroUsd> {
+    let (whole, fraction) = digits(text)?;
+    let micros = match fraction.len() {
+        0 => 0,
+        1..=6 => format!("{fraction:0<6}").parse().ok()?,
+        _ => return None,
+    };
+    let whole: u64 = whole.parse().ok()?;
+    whole.checked_mul(MICROS)?.checked_add(micros).map(MicroUsd)
+}
+
+/// The amount in USD, exactly, without idle zeros.
+pub fn show_usd(amount: MicroUsd) -> String {
+    let (whole, micros) = (amount.0 / MICROS, amount.0 % MICROS);
+    let text = format!("{whole}.{micros:06}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// What stands before and after the point.
+fn digits(text: &str) -> Option<(&str, &str)> {
+    let (whole, fraction) = match text.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (text, ""),
+    };
+    let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    (!whole.is_empty() && all_digits(whole) && all_digits(fraction)).then_some((whole, fraction))
 }
 
 fn measure(text: &str, units: &[(&str, u64)]) -> Option<u64> {
@@ -102,5 +145,62 @@ mod tests {
         ] {
             assert_eq!(show_size(size(text).unwrap()), text);
         }
+    }
+    #[test]
+    fn a_decimal_is_digits_and_at_most_one_point() {
+        for (text, value) in [("0", 0.0), ("10", 10.0), ("0.5", 0.5), ("007.250", 7.25)] {
+            assert_eq!(decimal(text), Some(value), "{text}");
+        }
+        let bad = [
+            "",
+            ".",
+            ".5",
+            "5.",
+            "-1",
+            "+1",
+            "1e3",
+            "0x1",
+            ".inf",
+            "nan",
+            "1.2.3",
+            "1_000",
+            "１",
+            "123456789012345678901",
+            "1.23456789012345678901",
+        ];
+        for text in bad {
+            assert_eq!(decimal(text), None, "{text}");
+        }
+        assert!(decimal("12345678901234567890").is_some());
+    }
+
+    #[test]
+    fn money_is_exact_both_ways() {
+        let cases = [
+            ("0", 0),
+            ("10", 10_000_000),
+            ("1.25", 1_250_000),
+            ("0.000001", 1),
+            ("0.1", 100_000),
+            ("100.5", 100_500_000),
+            ("18446744073709.551615", u64::MAX),
+        ];
+        for (text, micros) in cases {
+            assert_eq!(usd(text), Some(MicroUsd(micros)), "{text}");
+            assert_eq!(show_usd(MicroUsd(micros)), text);
+        }
+        assert_eq!(usd("2.500000"), Some(MicroUsd(2_500_000)));
+        for text in [
+            "",
+            "-1",
+            "1.",
+            ".5",
+            "1.2345678",
+            "1e3",
+            "18446744073709.551616",
+        ] {
+            assert_eq!(usd(text), None, "{text}");
+        }
+        assert_eq!(usd("99999999999999999999"), None);
     }
 }

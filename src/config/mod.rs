@@ -1,13 +1,17 @@
 //! `segue.yaml` -> checked settings. Strict, and complete: every mistake is told, with its place.
 
 mod address;
+mod breaker;
 mod certificate;
 mod cursor;
 mod disk;
 mod errors;
 pub mod file;
 mod health;
+mod hedge;
 mod hint;
+mod hold;
+mod judgement;
 mod keys;
 mod limits;
 mod listen;
@@ -17,13 +21,19 @@ mod passthrough;
 mod path;
 mod peers;
 mod policy;
+mod price;
 mod providers;
+mod retries;
 mod root;
 mod routes;
 mod schema;
 mod secret;
 mod section;
+mod targets;
+mod tiers;
+mod timeouts;
 mod url;
+mod written;
 
 #[cfg(test)]
 mod tests;
@@ -38,7 +48,7 @@ use crate::edge::Settings;
 pub use self::errors::{Errors, Mistake, Position};
 pub use self::limits::{DRAIN, QUEUE};
 pub use self::listen::ADMIN;
-pub use self::measure::{show_duration, show_size};
+pub use self::measure::{show_duration, show_size, show_usd};
 pub use self::peers::DNS_EVERY;
 pub use self::schema::schema;
 

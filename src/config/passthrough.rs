@@ -2,8 +2,8 @@
 
 use super::cursor::{Cursor, Read, all};
 use super::path::quoted;
-use super::routes::{Providers, known_provider};
 use super::section::Section;
+use super::targets::{Providers, known_provider};
 use crate::edge::Passthrough;
 
 /// The endpoints that are segue's own, in this version or a later one. Passed through, they would

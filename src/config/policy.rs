@@ -1,198 +1,156 @@
-//! `deadline` and `timeouts`, as a route, a target or `defaults` sets them.
-//!
-//! What is written in a place must make sense there. What is inherited is cut to fit instead, so
-//! that a route may shorten its deadline without repeating every timeout.
+//! What a route promises, as a route or `defaults` sets it: the keys that the two share.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::breaker::Breaking;
 use super::cursor::{Cursor, Read};
-use super::hint::hint;
-use super::measure::show_duration;
-use super::path::quoted;
-use super::section::{LATER, Section};
-use crate::route::{Policy, Timeouts};
+use super::hedge::Hedging;
+use super::hold::Holding;
+use super::judgement;
+use super::retries::Retrying;
+use super::section::Section;
+use super::timeouts::{Bounds, LEAST, LONGEST};
+use super::written::{Written, longer};
+use crate::exchange::Class;
+use crate::route::{Check, Choice, Malformed, Policy, Reach, Refusals};
 
-const LEAST: Duration = Duration::from_millis(10);
-/// A day: longer than any answer.
-const DEADLINE_RANGE: RangeInclusive<Duration> = LEAST..=Duration::from_hours(24);
-/// TCP gives up by itself after about two minutes.
-const CONNECT_RANGE: RangeInclusive<Duration> = LEAST..=Duration::from_mins(2);
-/// Reasoning models are silent for minutes, not for hours.
-const SILENCE_RANGE: RangeInclusive<Duration> = LEAST..=Duration::from_hours(1);
+const DEADLINE_RANGE: RangeInclusive<Duration> = LEAST..=LONGEST;
+/// Shorter is traffic for nothing; balancers that cut a silence wait for less than five minutes.
+const KEEPALIVE_RANGE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_mins(5);
 
-/// Keys of a route that later versions will have.
-const LATER_KEYS: [&str; 8] = [
-    "keepalive",
-    "retries",
-    "breaker",
-    "hedge",
-    "verdicts",
-    "refusals",
-    "fail_closed",
-    "malformed",
+const REFUSALS: [(&str, Refusals); 2] = [
+    ("surface", Refusals::Surface),
+    ("fall_back", Refusals::FallBack),
 ];
 
-/// A bound as written, and where.
-type Written<'a> = Option<(Duration, Cursor<'a>)>;
+const MALFORMED: [(&str, Malformed); 2] = [("break", Malformed::Break), ("skip", Malformed::Skip)];
 
-/// The bounds that one place of the file sets.
+/// What one place of the file sets.
 #[derive(Clone, Default)]
 pub(super) struct Layer<'a> {
-    deadline: Written<'a>,
-    connect: Written<'a>,
-    first_token: Written<'a>,
-    stall: Written<'a>,
-    total: Written<'a>,
-    write: Written<'a>,
+    hold: Holding<'a>,
+    keepalive: Written<'a, Option<Duration>>,
+    deadline: Written<'a, Duration>,
+    timeouts: Bounds<'a>,
+    retries: Retrying<'a>,
+    breaker: Breaking<'a>,
+    hedge: Hedging<'a>,
+    verdicts: BTreeMap<Class, Choice>,
+    refusals: Written<'a, Refusals>,
+    refusal_texts: Written<'a, Vec<String>>,
+    checks: Written<'a, Vec<Check>>,
+    reach: Written<'a, Reach>,
+    malformed: Written<'a, Malformed>,
 }
 
 impl<'a> Layer<'a> {
     /// Reads the keys that routes and `defaults` share, all but `tiers`.
     pub(super) fn read(section: &mut Section<'a>) -> Read<Self> {
-        section.later(&LATER_KEYS);
-        let hold = section.maybe("hold", |cursor| only(cursor, "none", &["none", "all"]));
-        let on_break = section.maybe("on_break", |cursor| {
-            only(cursor, "error", &["error", "resume"])
+        let hold = section.maybe("hold", Holding::read);
+        let on_break = section.maybe("on_break", on_break);
+        let keepalive = Written::read(section, "keepalive", |at| {
+            at.duration_or("off", &KEEPALIVE_RANGE)
         });
-        let deadline = bound(section, "deadline", &DEADLINE_RANGE);
-        let timeouts = section.maybe("timeouts", Self::timeouts);
-        hold?;
+        let deadline = Written::read(section, "deadline", |at| at.duration(&DEADLINE_RANGE));
+        let timeouts = section.maybe("timeouts", Bounds::read);
+        let retries = section.maybe("retries", Retrying::read);
+        let breaker = section.maybe("breaker", Breaking::read);
+        let hedge = section.maybe("hedge", Hedging::read);
+        let verdicts = section.maybe("verdicts", judgement::verdicts);
+        let refusals = Written::read(section, "refusals", |at| at.choice(&REFUSALS));
+        let refusal_texts = Written::read(section, "refusal_texts", judgement::refusal_texts);
+        let checks = Written::read(section, "checks", judgement::checks);
+        let reach = Written::read(section, "fail_closed", reach);
+        let malformed = Written::read(section, "malformed", |at| at.choice(&MALFORMED));
         on_break?;
-        let deadline = deadline?;
         Ok(Self {
-            deadline,
-            ..timeouts?.unwrap_or_default()
+            hold: hold?.unwrap_or_default(),
+            keepalive: keepalive?,
+            deadline: deadline?,
+            timeouts: timeouts?.unwrap_or_default(),
+            retries: retries?.unwrap_or_default(),
+            breaker: breaker?.unwrap_or_default(),
+            hedge: hedge?.unwrap_or_default(),
+            verdicts: verdicts?.unwrap_or_default(),
+            refusals: refusals?,
+            refusal_texts: refusal_texts?,
+            checks: checks?,
+            reach: reach?,
+            malformed: malformed?,
         })
     }
 
-    /// Reads a `timeouts` map.
-    pub(super) fn timeouts(cursor: &Cursor<'a>) -> Read<Self> {
-        let mut section = Section::open(cursor)?;
-        section.later(&["min_rate"]);
-        let connect = bound(&mut section, "connect", &CONNECT_RANGE);
-        let first_token = bound(&mut section, "first_token", &SILENCE_RANGE);
-        let stall = bound(&mut section, "stall", &SILENCE_RANGE);
-        let total = bound(&mut section, "total", &DEADLINE_RANGE);
-        let write = bound(&mut section, "write", &SILENCE_RANGE);
-        section.close();
-        Ok(Self {
-            deadline: None,
-            connect: connect?,
-            first_token: first_token?,
-            stall: stall?,
-            total: total?,
-            write: write?,
-        })
-    }
-
-    /// These bounds, and `other`'s where there are none.
-    pub(super) fn or(self, other: Self) -> Self {
-        Self {
-            deadline: self.deadline.or(other.deadline),
-            connect: self.connect.or(other.connect),
-            first_token: self.first_token.or(other.first_token),
-            stall: self.stall.or(other.stall),
-            total: self.total.or(other.total),
-            write: self.write.or(other.write),
+    /// What this place says, and what it inherits where it is silent; not yet cut to fit, so that
+    /// a place below may lengthen its deadline.
+    pub(super) fn over(&self, inherited: &Policy) -> Policy {
+        let mut verdicts = inherited.verdicts.clone();
+        verdicts.extend(&self.verdicts);
+        Policy {
+            hold: self.hold.over(inherited.hold),
+            keepalive: self.keepalive.over(&inherited.keepalive),
+            deadline: self.deadline.over(&inherited.deadline),
+            timeouts: self.timeouts.over(&inherited.timeouts),
+            retries: self.retries.over(&inherited.retries),
+            breaker: self.breaker.over(inherited.breaker.as_ref()),
+            hedge: self.hedge.over(inherited.hedge),
+            verdicts,
+            refusals: self.refusals.over(&inherited.refusals),
+            refusal_texts: self.refusal_texts.over(&inherited.refusal_texts),
+            checks: self.checks.over(&inherited.checks),
+            reach: self.reach.over(&inherited.reach),
+            malformed: self.malformed.over(&inherited.malformed),
         }
     }
 
-    /// The policy of a place that sets `self` and inherits `defaults`.
-    pub(super) fn resolve(&self, defaults: &Self) -> Read<Policy> {
-        let shipped = Policy::default();
-        let pick = |own: &Written<'a>, inherited: &Written<'a>, shipped: Duration| match own {
-            Some((own, cursor)) => Bound {
-                length: *own,
-                own: Some(cursor.clone()),
-            },
-            None => Bound {
-                length: value(inherited).unwrap_or(shipped),
-                own: None,
-            },
-        };
-        let deadline = value(&self.deadline)
-            .or(value(&defaults.deadline))
-            .unwrap_or(shipped.deadline);
-        let total = pick(&self.total, &defaults.total, shipped.timeouts.total)
-            .within(deadline, "the deadline");
-        let most = total.unwrap_or(deadline);
-        let what = if most < deadline {
-            "the attempt's total"
-        } else {
-            "the deadline"
-        };
-        let cut = |own, inherited, shipped| pick(own, inherited, shipped).within(most, what);
-        let (own, inherited, shipped) = (self, defaults, shipped.timeouts);
-        let connect = cut(&own.connect, &inherited.connect, shipped.connect);
-        let first_token = cut(
-            &own.first_token,
-            &inherited.first_token,
-            shipped.first_token,
-        );
-        let stall = cut(&own.stall, &inherited.stall, shipped.stall);
-        let write = cut(&own.write, &inherited.write, shipped.write);
-        let timeouts = Timeouts {
-            connect: connect?,
-            first_token: first_token?,
-            stall: stall?,
-            total: total?,
-            write: write?,
-            min_rate: shipped.min_rate,
-        };
+    /// What `over` came to: what is written here must make sense, what is inherited is cut to fit.
+    pub(super) fn fit(&self, policy: &Policy) -> Read<Policy> {
+        let deadline = policy.deadline;
+        let hold = self.hold.fit(policy.hold, deadline);
+        let keepalive = self
+            .keepalive
+            .check(|own| own.and_then(|own| longer(own, deadline, "the deadline")));
+        let timeouts = self.timeouts.fit(&policy.timeouts, deadline);
+        let retries = self.retries.fit(policy.retries.clone(), deadline);
+        let breaker = self.breaker.fit(policy.breaker.clone());
+        let hedge = self.hedge.fit(policy.hedge, deadline);
+        let refusal_texts = self.refusal_texts(policy);
+        keepalive?;
         Ok(Policy {
-            deadline,
-            timeouts,
-            ..Policy::default()
+            hold: hold?,
+            timeouts: timeouts?,
+            retries: retries?,
+            breaker: breaker?,
+            hedge: hedge?,
+            refusal_texts: refusal_texts?,
+            ..policy.clone()
         })
     }
-}
 
-/// A bound on its way to be resolved; `own` if it is written in the place itself.
-struct Bound<'a> {
-    length: Duration,
-    own: Option<Cursor<'a>>,
-}
-
-impl Bound<'_> {
-    fn within(self, most: Duration, what: &str) -> Read<Duration> {
-        match self.own {
-            Some(cursor) if self.length > most => {
-                let (length, most) = (show_duration(self.length), show_duration(most));
-                cursor.fail(format_args!("{length} is longer than {what}, {most}"))
+    fn refusal_texts(&self, policy: &Policy) -> Read<Vec<String>> {
+        match policy.refusals {
+            Refusals::FallBack => Ok(policy.refusal_texts.clone()),
+            Refusals::Surface => {
+                let rule = "has no effect: `refusals` is not fall_back";
+                self.refusal_texts.check(|_| Some(rule.to_owned()))?;
+                Ok(Vec::new())
             }
-            _ => Ok(self.length.min(most)),
         }
     }
 }
 
-fn value(written: &Written<'_>) -> Option<Duration> {
-    written.as_ref().map(|(length, _)| *length)
+/// How an answer that breaks off after the commit ends: of the two, this version knows one.
+fn on_break(cursor: &Cursor<'_>) -> Read<()> {
+    match cursor.choice(&[("error", Some(())), ("resume", None)])? {
+        Some(()) => Ok(()),
+        None => cursor.fail("resume comes in a later version; until then only error"),
+    }
 }
 
-fn bound<'a>(
-    section: &mut Section<'a>,
-    key: &'static str,
-    range: &RangeInclusive<Duration>,
-) -> Read<Written<'a>> {
-    section.maybe(key, |cursor| Ok((cursor.duration(range)?, cursor.clone())))
-}
-
-/// A choice of which this version knows one; the others come later.
-fn only(cursor: &Cursor<'_>, supported: &str, known: &[&str]) -> Read<()> {
-    if !cursor.is_text() {
-        return cursor.fail(format_args!("{LATER}: only {supported}"));
-    }
-    let text = cursor.text()?;
-    if text == supported {
-        return Ok(());
-    }
-    if known.contains(&text) {
-        return cursor.fail(format_args!("{LATER}: only {supported}"));
-    }
-    cursor.fail(format_args!(
-        "{} is unknown; {}",
-        quoted(text),
-        hint(text, known)
-    ))
+fn reach(cursor: &Cursor<'_>) -> Read<Reach> {
+    Ok(match cursor.boolean()? {
+        true => Reach::SameModel,
+        false => Reach::Chain,
+    })
 }

@@ -9,10 +9,12 @@ use super::listen::{self, Bound};
 use super::passthrough;
 use super::policy::Layer;
 use super::providers;
-use super::routes::{self, Providers};
+use super::routes;
 use super::section::Section;
+use super::targets::Providers;
 use crate::account::Keys;
 use crate::edge::{Limits, ProviderSettings, Settings};
+use crate::route::Policy;
 
 /// Reads the whole file.
 pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
@@ -60,17 +62,20 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
     })
 }
 
-/// What `defaults` says must make sense by itself before routes build on it.
-fn defaults<'a>(section: &mut Section<'a>) -> Read<Layer<'a>> {
+/// What routes inherit, not yet cut to fit. What `defaults` says must make sense by itself before
+/// routes build on it.
+fn defaults(section: &mut Section<'_>) -> Read<Policy> {
+    let shipped = Policy::default();
     let Some(cursor) = section.optional("defaults") else {
-        return Ok(Layer::default());
+        return Ok(shipped);
     };
     let mut section = Section::open(&cursor)?;
     let layer = Layer::read(&mut section);
     section.close();
     let layer = layer?;
-    layer.resolve(&Layer::default())?;
-    Ok(layer)
+    let policy = layer.over(&shipped);
+    layer.fit(&policy)?;
+    Ok(policy)
 }
 
 /// The providers by the names in the file, so that one with mistakes is not unknown as well.

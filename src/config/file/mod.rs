@@ -3,6 +3,7 @@
 //! Loose on purpose. What a file must keep to beyond its shape is checked by the readers, which
 //! tell every mistake with its place; serde would stop at the first. Tests hold the two together.
 
+mod policy;
 mod route;
 mod value;
 
@@ -11,11 +12,18 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub use self::route::{
-    DefaultsFile, FullRouteFile, FullTargetFile, FullTierFile, HoldFile, OnBreakFile, RouteFile,
-    TargetFile, TierFile, TimeoutsFile,
+pub use self::policy::{
+    BreakerFile, BreakerOnFile, CheckFile, ChoiceFile, DefaultsFile, HedgeAfterFile, HedgeFile,
+    HedgeOnFile, HoldFile, HoldHeadFile, HoldWordFile, KeepaliveFile, MalformedFile, OnBreakFile,
+    P95File, RefusalsFile, RetriesFile, ShareFile, TimeoutsFile, VerdictsFile,
 };
-pub use self::value::{AddressFile, DigestFile, DurationFile, SecretFile, SizeFile, TargetName};
+pub use self::route::{
+    FullRouteFile, FullTargetFile, FullTierFile, PriceFile, RouteFile, TargetFile, TierBalanceFile,
+    TierFile,
+};
+pub use self::value::{
+    AddressFile, DigestFile, DurationFile, OffFile, PercentFile, SecretFile, SizeFile, TargetName,
+};
 
 /// The config file of segue.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -110,14 +118,6 @@ pub enum ClientAuthFile {
     Optional,
     /// Asked for; a client without one is refused.
     Required,
-}
-
-/// The word `off`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OffFile {
-    /// Not there.
-    Off,
 }
 
 /// The admin listener.

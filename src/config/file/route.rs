@@ -1,8 +1,12 @@
-//! `routes` and `defaults` as written.
+//! `routes` as written.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::policy::{
+    BreakerFile, CheckFile, HedgeFile, HoldFile, KeepaliveFile, MalformedFile, OnBreakFile,
+    RefusalsFile, RetriesFile, TimeoutsFile, VerdictsFile,
+};
 use super::value::{DurationFile, TargetName};
 
 /// A route: its one target, or a map.
@@ -11,7 +15,7 @@ use super::value::{DurationFile, TargetName};
 pub enum RouteFile {
     /// One target, all defaults.
     Target(TargetName),
-    /// Target and policy.
+    /// Targets and policy.
     Full(Box<FullRouteFile>),
 }
 
@@ -19,47 +23,39 @@ pub enum RouteFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FullRouteFile {
-    /// The targets; in this version one tier of one target.
-    #[schemars(length(min = 1, max = 1))]
+    /// The targets, in tiers that are tried in order; at most 16 in all, none twice.
+    #[schemars(length(min = 1, max = 16))]
     pub tiers: Vec<TierFile>,
-    /// How much of an answer's head is held back. Default: `none`.
+    /// How much of an answer's head is held back. Default: 12 tokens, at most 400ms.
     pub hold: Option<HoldFile>,
-    /// What happens when an answer breaks off. Default: `error`.
+    /// What happens when an answer breaks off after it has begun. Default: `error`.
     pub on_break: Option<OnBreakFile>,
+    /// The longest silence towards a streaming client, 1s to 5m. Default: `off`.
+    pub keepalive: Option<KeepaliveFile>,
     /// From the request's last byte to the answer's last. Default: 10m.
     pub deadline: Option<DurationFile>,
     /// The bounds of one attempt.
     pub timeouts: Option<TimeoutsFile>,
-}
-
-/// What routes inherit.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct DefaultsFile {
-    /// How much of an answer's head is held back. Default: `none`.
-    pub hold: Option<HoldFile>,
-    /// What happens when an answer breaks off. Default: `error`.
-    pub on_break: Option<OnBreakFile>,
-    /// From the request's last byte to the answer's last. Default: 10m.
-    pub deadline: Option<DurationFile>,
-    /// The bounds of one attempt.
-    pub timeouts: Option<TimeoutsFile>,
-}
-
-/// How much of an answer's head is held back.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum HoldFile {
-    /// Nothing.
-    None,
-}
-
-/// What happens when an answer breaks off.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum OnBreakFile {
-    /// It ends with a well-formed error.
-    Error,
+    /// How often and for how long an exchange is tried again.
+    pub retries: Option<RetriesFile>,
+    /// When a target is left alone.
+    pub breaker: Option<BreakerFile>,
+    /// When a second target is asked beside a silent first. Default: `off`.
+    pub hedge: Option<HedgeFile>,
+    /// Verdicts in place of the built-in ones, by the class of the error.
+    pub verdicts: Option<VerdictsFile>,
+    /// What a refusal or a content filter's finish means. Default: `surface`.
+    pub refusals: Option<RefusalsFile>,
+    /// Texts that are a refusal when an answer begins with one; with `refusals: fall_back` only.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
+    pub refusal_texts: Option<Vec<String>>,
+    /// What else is looked at while an answer is held. Default: nothing.
+    #[schemars(extend("uniqueItems" = true))]
+    pub checks: Option<Vec<CheckFile>>,
+    /// Whether no other model than the first target's may answer. Default: false.
+    pub fail_closed: Option<bool>,
+    /// What a frame that cannot be read does to a stream that has begun. Default: `break`.
+    pub malformed: Option<MalformedFile>,
 }
 
 /// A tier: its targets, or a map.
@@ -67,8 +63,8 @@ pub enum OnBreakFile {
 #[serde(untagged)]
 pub enum TierFile {
     /// The targets.
-    Targets(#[schemars(length(min = 1, max = 1))] Vec<TargetFile>),
-    /// The same as a map.
+    Targets(#[schemars(length(min = 1, max = 16))] Vec<TargetFile>),
+    /// With its balance.
     Full(FullTierFile),
 }
 
@@ -76,9 +72,27 @@ pub enum TierFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FullTierFile {
+    /// In what order its targets are tried. Default: `weighted`.
+    pub balance: Option<TierBalanceFile>,
     /// The targets.
-    #[schemars(length(min = 1, max = 1))]
+    #[schemars(length(min = 1, max = 16))]
     pub targets: Vec<TargetFile>,
+}
+
+/// In what order the targets of a tier are tried.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TierBalanceFile {
+    /// At random, by weight.
+    Weighted,
+    /// Each in turn.
+    RoundRobin,
+    /// The one with the fewest attempts under way for its weight.
+    LeastBusy,
+    /// The one with the shortest expected time to its first token.
+    LeastLatency,
+    /// The cheapest; those without a price come last.
+    LeastCost,
 }
 
 /// A target: its name, or a map.
@@ -87,32 +101,33 @@ pub struct FullTierFile {
 pub enum TargetFile {
     /// `provider/model`.
     Name(TargetName),
-    /// With its own bounds.
+    /// With what is its own.
     Full(FullTargetFile),
 }
 
-/// A target with its own bounds.
+/// A target with its own bounds, weight and price.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FullTargetFile {
     /// `provider/model`.
     pub target: TargetName,
+    /// Its share among the equals of its tier. Default: 1.
+    #[schemars(range(min = 1, max = 1000))]
+    pub weight: Option<u32>,
+    /// What it charges. Default: unknown.
+    pub price: Option<PriceFile>,
     /// The bounds of one attempt, before those of the route.
     pub timeouts: Option<TimeoutsFile>,
 }
 
-/// The bounds of one attempt.
+/// What a target charges for a million tokens, in USD with at most six decimals.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct TimeoutsFile {
-    /// Address, TCP and TLS together. Default: 5s.
-    pub connect: Option<DurationFile>,
-    /// From the request's last byte to the first token. Default: 1m.
-    pub first_token: Option<DurationFile>,
-    /// The longest silence after the first token. Default: 30s.
-    pub stall: Option<DurationFile>,
-    /// The whole attempt. Default: 10m.
-    pub total: Option<DurationFile>,
-    /// The longest time in which the provider takes no byte of the request. Default: 30s.
-    pub write: Option<DurationFile>,
+pub struct PriceFile {
+    /// For a million input tokens.
+    #[schemars(range(min = 0, max = 10000))]
+    pub input: f64,
+    /// For a million output tokens.
+    #[schemars(range(min = 0, max = 10000))]
+    pub output: f64,
 }

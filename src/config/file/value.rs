@@ -8,6 +8,11 @@ use serde::Deserialize;
 #[schemars(extend("pattern" = "^[0-9]+(ms|s|m|h)$"))]
 pub struct DurationFile(pub String);
 
+/// A share in per cent.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = r"^[0-9]+(\.[0-9]+)?%$"))]
+pub struct PercentFile(pub String);
+
 /// A size: a whole number and `B`, `KiB`, `MiB` or `GiB`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(extend("pattern" = "^[0-9]+(B|KiB|MiB|GiB)$"))]
@@ -38,3 +43,11 @@ pub struct AddressFile(pub String);
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(extend("pattern" = "^[!-.0-~]+/[!-~]+$"))]
 pub struct TargetName(pub String);
+
+/// The word `off`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OffFile {
+    /// Not there.
+    Off,
+}

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{good_provider, good_route, read, top};
+use super::{LISTEN, PROVIDERS, good_provider, good_route, read, route, top};
+use crate::route::{Hold, Refusals, Route};
 
 const EXAMPLE: &str = include_str!("../../../conf/segue.yaml");
 
@@ -101,6 +102,91 @@ fn value() -> impl Strategy<Value = String> {
     })
 }
 
+fn time() -> impl Strategy<Value = String> {
+    prop::sample::select(vec![
+        "10ms", "400ms", "1s", "2s", "30s", "45s", "1m", "2m", "10m",
+    ])
+    .prop_map(str::to_owned)
+}
+
+/// Some of these keys, in flow style.
+fn some(keys: Vec<(&'static str, BoxedStrategy<String>)>) -> impl Strategy<Value = String> {
+    let count = keys.len();
+    let pairs: Vec<_> = keys
+        .into_iter()
+        .map(|(key, value)| value.prop_map(move |value| format!("{key}: {value}")))
+        .collect();
+    (
+        pairs,
+        prop::collection::vec(prop::bool::weighted(0.3), count),
+    )
+        .prop_map(|(pairs, kept)| {
+            let kept: Vec<String> = pairs
+                .into_iter()
+                .zip(kept)
+                .filter_map(|(pair, kept)| kept.then_some(pair))
+                .collect();
+            kept.join(", ")
+        })
+}
+
+fn map(keys: Vec<(&'static str, BoxedStrategy<String>)>) -> BoxedStrategy<String> {
+    some(keys).prop_map(|keys| format!("{{{keys}}}")).boxed()
+}
+
+fn timeouts() -> BoxedStrategy<String> {
+    let names = ["connect", "first_token", "stall", "total", "write"];
+    map(names.map(|name| (name, time().boxed())).to_vec())
+}
+
+/// Keys of a route or of `defaults`, each good by itself.
+fn keys() -> impl Strategy<Value = String> {
+    let word = |word: &'static str| Just(word.to_owned()).boxed();
+    let head = map(vec![("tokens", word("7")), ("at_most", time().boxed())]);
+    let breaker = map(vec![("open", time().boxed()), ("longest", time().boxed())]);
+    let hedge = map(vec![("after", time().boxed()), ("share", word("7%"))]);
+    let retries = map(vec![("patience", time().boxed())]);
+    some(vec![
+        ("hold", prop_oneof![word("all"), word("none"), head].boxed()),
+        ("keepalive", prop_oneof![word("off"), time()].boxed()),
+        ("deadline", time().boxed()),
+        ("timeouts", timeouts()),
+        ("retries", retries),
+        ("breaker", prop_oneof![word("off"), breaker].boxed()),
+        ("hedge", prop_oneof![word("off"), hedge].boxed()),
+        (
+            "refusals",
+            prop_oneof![word("surface"), word("fall_back")].boxed(),
+        ),
+        ("refusal_texts", word("[no]")),
+    ])
+}
+
+fn can_come_to_pass(route: &Route) {
+    let policy = &route.policy;
+    let deadline = policy.deadline;
+    if let Hold::Head { at_most, .. } = policy.hold {
+        assert!(at_most <= deadline);
+    }
+    let of_targets = route.targets().map(|target| &target.timeouts);
+    for timeouts in of_targets.chain([&policy.timeouts]) {
+        assert!(timeouts.total <= deadline);
+        let within = [
+            timeouts.connect,
+            timeouts.first_token,
+            timeouts.stall,
+            timeouts.write,
+        ];
+        assert!(within.into_iter().all(|bound| bound <= timeouts.total));
+    }
+    assert!(policy.retries.patience <= deadline);
+    if let Some(breaker) = &policy.breaker {
+        assert!(breaker.open <= breaker.longest);
+    }
+    let heeded = policy.refusals == Refusals::FallBack;
+    assert!(heeded || policy.refusal_texts.is_empty());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
@@ -126,6 +212,31 @@ proptest! {
         survives(&format!("{key}: {value}\n"));
         survives(&good_provider(&format!("health: {value}\n    peers: {value}\n    tls: {value}\n")));
         survives(&good_route(&format!("timeouts: {value}\n    deadline: {value}\n")));
+    }
+
+    #[test]
+    fn any_value_of_any_key_of_a_route_is_survived(
+        key in prop::sample::select(vec![
+            "hold", "on_break", "keepalive", "deadline", "timeouts", "retries", "breaker", "hedge",
+            "verdicts", "refusals", "refusal_texts", "checks", "fail_closed", "malformed",
+        ]),
+        value in value(),
+    ) {
+        survives(&good_route(&format!("{key}: {value}\n")));
+        survives(&top(&format!("defaults: {{{key}: {value}}}\n")));
+        survives(&route(&format!("tiers: {value}\n")));
+        survives(&route(&format!("tiers: [[{{target: a/m, weight: {value}, price: {value}}}]]\n")));
+    }
+
+    #[test]
+    fn what_is_read_can_come_to_pass(defaults in keys(), keys in keys(), bounds in timeouts()) {
+        let tiers = format!("tiers: [[{{target: a/m, timeouts: {bounds}}}, a/n]]");
+        let text = format!(
+            "{LISTEN}{PROVIDERS}defaults: {{{defaults}}}\nroutes: {{r: {{{tiers}, {keys}}}}}\n"
+        );
+        if let Ok(settings) = read(&text) {
+            can_come_to_pass(settings.routes.get("r").unwrap());
+        }
     }
 
     #[test]

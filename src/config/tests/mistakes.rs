@@ -1,9 +1,9 @@
 //! The mistakes, each with its exact place and words.
 
-use super::{good_provider, good_route, listener, provider, read, route, top};
+use super::{good_provider, listener, provider, read, top};
 
 /// A piece of a file, and all that is wrong with it.
-type Cases = &'static [(&'static str, &'static [&'static str])];
+pub(super) type Cases = &'static [(&'static str, &'static [&'static str])];
 
 /// Files as a whole.
 const WHOLE: Cases = &[
@@ -275,11 +275,11 @@ const TOP: Cases = &[
     ),
     ("keys: none\n", &["4:7: keys: expected a list, found text"]),
     (
-        "defaults: {hold: all, on_break: none, timeouts: {first_token: 2h}}\n",
+        "defaults: {hold: al, on_break: none, timeouts: {first_token: 2h}}\n",
         &[
-            "4:18: defaults.hold: not supported by this version: only none",
-            "4:33: defaults.on_break: \"none\" is unknown; known here: error, resume",
-            "4:63: defaults.timeouts.first_token: 2h is out of range: 10ms to 1h",
+            "4:18: defaults.hold: \"al\" is unknown; did you mean \"all\"?",
+            "4:32: defaults.on_break: \"none\" is unknown; known here: error, resume",
+            "4:62: defaults.timeouts.first_token: 2h is out of range: 10ms to 1h",
         ],
     ),
     (
@@ -300,11 +300,23 @@ const TOP: Cases = &[
     ),
     (
         "defaults: {tiers: []}\n",
-        &["4:12: defaults.tiers: unknown key; known here: hold, on_break, deadline, timeouts"],
+        &[
+            "4:12: defaults.tiers: unknown key; known here: hold, on_break, keepalive, deadline, timeouts, retries, breaker, hedge, verdicts, refusals, refusal_texts, checks, fail_closed, malformed",
+        ],
     ),
     (
-        "defaults: {retries: {}}\n",
-        &["4:12: defaults.retries: not supported by this version"],
+        "defaults: {deadline: 1s, hold: {at_most: 2s}, retries: {patience: 3s}}\n",
+        &[
+            "4:42: defaults.hold.at_most: 2s is longer than the deadline, 1s",
+            "4:67: defaults.retries.patience: 3s is longer than the deadline, 1s",
+        ],
+    ),
+    (
+        "defaults: {hedge: {share: 5%}, refusal_texts: [no]}\n",
+        &[
+            "4:12: defaults.hedge: the key `after` is missing",
+            "4:47: defaults.refusal_texts: has no effect: `refusals` is not fall_back",
+        ],
     ),
     (
         "passthrough: {}\n",
@@ -713,204 +725,8 @@ const GOOD_PROVIDERS: Cases = &[
     ),
 ];
 
-/// In place of the route, from line 5 on.
-const ROUTES: Cases = &[
-    (
-        "tiers: [{zzz: 1, targets: [{zzz: 1, target: b/m}]}]\n",
-        &[
-            "5:14: routes.r.tiers[0].zzz: unknown key; known here: targets",
-            "5:33: routes.r.tiers[0].targets[0].zzz: unknown key; known here: target, timeouts",
-            "5:49: routes.r.tiers[0].targets[0].target: there is no provider \"b\"; known here: a",
-        ],
-    ),
-    (
-        "a\n",
-        &["5:5: routes.r: \"a\" is not a target: provider/model"],
-    ),
-    (
-        "b/m\n",
-        &["5:5: routes.r: there is no provider \"b\"; known here: a"],
-    ),
-    (
-        "aa/m\n",
-        &["5:5: routes.r: there is no provider \"aa\"; known here: a"],
-    ),
-    (
-        "a/\n",
-        &["5:5: routes.r: \"\" is not a model's name: 1 to 256 visible ASCII characters"],
-    ),
-    (
-        "'a/m m'\n",
-        &["5:5: routes.r: \"m m\" is not a model's name: 1 to 256 visible ASCII characters"],
-    ),
-    (
-        "17\n",
-        &["5:5: routes.r: expected provider/model or a map, found a number"],
-    ),
-    ("{}\n", &["4:3: routes.r: the key `tiers` is missing"]),
-    (
-        "tiers: []\n",
-        &["5:12: routes.r.tiers: the list must not be empty"],
-    ),
-    (
-        "tiers: [[]]\n",
-        &["5:13: routes.r.tiers[0]: the list must not be empty"],
-    ),
-    (
-        "tiers: [[a/m, a/n]]\n",
-        &["5:12: routes.r.tiers: more than one target is not supported by this version"],
-    ),
-    (
-        "tiers: [[a/m], [a/n]]\n",
-        &["5:12: routes.r.tiers: more than one target is not supported by this version"],
-    ),
-    (
-        "tiers: a/m\n",
-        &["5:12: routes.r.tiers: expected a list, found text"],
-    ),
-    (
-        "tiers: [a/m]\n",
-        &["5:13: routes.r.tiers[0]: expected a list of targets or a map, found text"],
-    ),
-    (
-        "tiers: [{targets: [a/m], balance: least_busy}]\n",
-        &["5:30: routes.r.tiers[0].balance: not supported by this version"],
-    ),
-    (
-        "tiers: [[{target: a/m, weight: 2, price: {}}]]\n",
-        &[
-            "5:28: routes.r.tiers[0][0].weight: not supported by this version",
-            "5:39: routes.r.tiers[0][0].price: not supported by this version",
-        ],
-    ),
-    (
-        "tiers: [[{timeouts: {stall: 1s}}]]\n",
-        &["5:14: routes.r.tiers[0][0]: the key `target` is missing"],
-    ),
-    (
-        "tiers: [[{target: a/m, timeouts: {connect: 10s}}]]\n    timeouts: {total: 5s}\n",
-        &[
-            "5:48: routes.r.tiers[0][0].timeouts.connect: 10s is longer than the attempt's total, 5s",
-        ],
-    ),
-];
-
-/// Beside what a route needs, from line 6 on.
-const GOOD_ROUTES: Cases = &[
-    (
-        "zzz: 1\n    deadline: 5s\n    timeouts: {zzz: 1, stall: 6s}\n",
-        &[
-            "6:5: routes.r.zzz: unknown key; known here: tiers, hold, on_break, deadline, timeouts",
-            "8:16: routes.r.timeouts.zzz: unknown key; known here: connect, first_token, stall, total, write",
-            "8:31: routes.r.timeouts.stall: 6s is longer than the deadline, 5s",
-        ],
-    ),
-    (
-        "hold: all\n",
-        &["6:11: routes.r.hold: not supported by this version: only none"],
-    ),
-    (
-        "hold: {tokens: 12}\n",
-        &["6:11: routes.r.hold: not supported by this version: only none"],
-    ),
-    (
-        "hold: nothing\n",
-        &["6:11: routes.r.hold: \"nothing\" is unknown; known here: none, all"],
-    ),
-    (
-        "on_break: resume\n",
-        &["6:15: routes.r.on_break: not supported by this version: only error"],
-    ),
-    (
-        "on_break: eror\n",
-        &["6:15: routes.r.on_break: \"eror\" is unknown; did you mean \"error\"?"],
-    ),
-    (
-        "keepalive: 15s\n    retries: {}\n    breaker: off\n    hedge: off\n    verdicts: {}\n    refusals: surface\n    fail_closed: true\n    malformed: skip\n",
-        &[
-            "6:5: routes.r.keepalive: not supported by this version",
-            "7:5: routes.r.retries: not supported by this version",
-            "8:5: routes.r.breaker: not supported by this version",
-            "9:5: routes.r.hedge: not supported by this version",
-            "10:5: routes.r.verdicts: not supported by this version",
-            "11:5: routes.r.refusals: not supported by this version",
-            "12:5: routes.r.fail_closed: not supported by this version",
-            "13:5: routes.r.malformed: not supported by this version",
-        ],
-    ),
-    (
-        "timeouts: {stal: 1s}\n",
-        &["6:16: routes.r.timeouts.stal: unknown key; did you mean \"stall\"?"],
-    ),
-    (
-        "timeouts: {min_rate: 5}\n",
-        &["6:16: routes.r.timeouts.min_rate: not supported by this version"],
-    ),
-    (
-        "timeouts: {connect: 0s}\n",
-        &["6:25: routes.r.timeouts.connect: 0s is out of range: 10ms to 2m"],
-    ),
-    (
-        "timeouts: {connect: 1h}\n",
-        &["6:25: routes.r.timeouts.connect: 1h is out of range: 10ms to 2m"],
-    ),
-    (
-        "timeouts: {connect: 5}\n",
-        &[
-            "6:25: routes.r.timeouts.connect: \"5\" is not a duration: write a whole number and ms, s, m or h, such as 400ms",
-        ],
-    ),
-    (
-        "timeouts: {connect: 5 s}\n",
-        &[
-            "6:25: routes.r.timeouts.connect: \"5 s\" is not a duration: write a whole number and ms, s, m or h, such as 400ms",
-        ],
-    ),
-    (
-        "timeouts: {connect: -5s}\n",
-        &[
-            "6:25: routes.r.timeouts.connect: \"-5s\" is not a duration: write a whole number and ms, s, m or h, such as 400ms",
-        ],
-    ),
-    (
-        "timeouts: {connect: 1.5s}\n",
-        &[
-            "6:25: routes.r.timeouts.connect: \"1.5s\" is not a duration: write a whole number and ms, s, m or h, such as 400ms",
-        ],
-    ),
-    (
-        "timeouts: {connect: [5s]}\n",
-        &[
-            "6:25: routes.r.timeouts.connect: expected a duration such as 400ms, 8s, 2m or 1h, found a list",
-        ],
-    ),
-    (
-        "timeouts: {total: 20s, stall: 30s, first_token: 21s}\n",
-        &[
-            "6:35: routes.r.timeouts.stall: 30s is longer than the attempt's total, 20s",
-            "6:53: routes.r.timeouts.first_token: 21s is longer than the attempt's total, 20s",
-        ],
-    ),
-    (
-        "deadline: 45s\n    timeouts: {first_token: 1m, total: 50s}\n",
-        &[
-            "7:29: routes.r.timeouts.first_token: 1m is longer than the deadline, 45s",
-            "7:40: routes.r.timeouts.total: 50s is longer than the deadline, 45s",
-        ],
-    ),
-    (
-        "deadline: 0s\n",
-        &["6:15: routes.r.deadline: 0s is out of range: 10ms to 24h"],
-    ),
-    (
-        "deadline: 99999999999999999999h\n",
-        &[
-            "6:15: routes.r.deadline: \"99999999999999999999h\" is not a duration: write a whole number and ms, s, m or h, such as 400ms",
-        ],
-    ),
-];
-
-fn hold(build: impl Fn(&str) -> String, cases: Cases) {
+/// Holds that each piece makes exactly its mistakes.
+pub(super) fn hold(build: impl Fn(&str) -> String, cases: Cases) {
     for (piece, expected) in cases {
         let text = build(piece);
         let errors = read(&text).expect_err(&text).to_string();
@@ -929,6 +745,4 @@ fn every_mistake_is_told_with_its_place_key_and_rule() {
     hold(listener, LISTENERS);
     hold(provider, PROVIDERS);
     hold(good_provider, GOOD_PROVIDERS);
-    hold(route, ROUTES);
-    hold(good_route, GOOD_ROUTES);
 }

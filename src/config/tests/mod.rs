@@ -2,7 +2,9 @@
 
 mod certificates;
 mod chaos;
+mod inheritance;
 mod mistakes;
+mod route_mistakes;
 mod schema;
 mod secrets;
 mod settings;

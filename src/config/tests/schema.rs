@@ -11,6 +11,7 @@ use super::certificates::Authority;
 use super::read;
 use crate::config::file::ConfigFile;
 use crate::config::{parse, schema};
+use crate::exchange::Class;
 
 const EXAMPLE: &str = include_str!("../../../conf/segue.yaml");
 
@@ -60,7 +61,16 @@ listen: [{????: 0, tls: {????: 0, certificates: [{????: 0}]}}]
 admin: {????: 0}
 keys: [{????: 0}]
 providers: {a: {????: 0, health: {????: 0}, tls: {????: 0}, dns: {????: 0}}}
-routes: {r: {????: 0, timeouts: {????: 0}, tiers: [{????: 0, targets: [{????: 0}]}]}}
+routes:
+  r:
+    ????: 0
+    tiers: [{????: 0, targets: [{????: 0, price: {????: 0}}]}]
+    hold: {????: 0}
+    timeouts: {????: 0}
+    retries: {????: 0}
+    breaker: {????: 0}
+    hedge: {????: 0}
+    verdicts: {????: 0}
 defaults: {????: 0}
 passthrough: {????: 0}
 limits: {????: 0}
@@ -79,9 +89,15 @@ drain: {????: 0}
         ("providers.a.tls.", "ProviderTlsFile"),
         ("providers.a.dns.", "DnsFile"),
         ("routes.r.", "FullRouteFile"),
+        ("routes.r.hold.", "HoldHeadFile"),
         ("routes.r.timeouts.", "TimeoutsFile"),
+        ("routes.r.retries.", "RetriesFile"),
+        ("routes.r.breaker.", "BreakerOnFile"),
+        ("routes.r.hedge.", "HedgeOnFile"),
+        ("routes.r.verdicts.", "VerdictsFile"),
         ("routes.r.tiers[0].", "FullTierFile"),
         ("routes.r.tiers[0].targets[0].", "FullTargetFile"),
+        ("routes.r.tiers[0].targets[0].price.", "PriceFile"),
         ("defaults.", "DefaultsFile"),
         ("passthrough.", "PassthroughFile"),
         ("limits.", "LimitsFile"),
@@ -102,6 +118,20 @@ drain: {????: 0}
         properties.is_empty(),
         "sections without a reader: {properties:?}"
     );
+}
+
+#[test]
+fn defaults_and_routes_share_all_keys_but_tiers() {
+    let properties = properties();
+    let mut of_routes = properties["FullRouteFile"].clone();
+    assert!(of_routes.remove("tiers"));
+    assert_eq!(properties["DefaultsFile"], of_routes);
+}
+
+#[test]
+fn the_schema_knows_the_verdicts_of_every_class() {
+    let classes = Class::ALL.map(|class| class.name().to_owned());
+    assert_eq!(properties()["VerdictsFile"], BTreeSet::from(classes));
 }
 
 /// Collects `definition.key` for every key of a value, as the schema sees it.
@@ -160,6 +190,8 @@ fn the_example_shows_every_key_of_the_schema_and_no_other() {
     let schema = schema();
     let mut used = BTreeSet::new();
     walk(&schema, &schema, &example, &mut used);
+    // A text that is a refusal where refusals are answers would be a mistake.
+    used.insert("DefaultsFile.refusal_texts".to_owned());
     let all: BTreeSet<String> = properties()
         .iter()
         .flat_map(|(name, keys)| keys.iter().map(move |key| format!("{name}.{key}")))

@@ -4,21 +4,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use super::{LISTEN, PROVIDERS, ROUTES, good_provider, good_route, provider, read, route, top};
+use super::{LISTEN, PROVIDERS, ROUTES, good_provider, provider, read, route, top};
 use crate::account::RouteScope;
 use crate::config::load;
 use crate::edge::{Limits, LogTarget, Settings};
 use crate::exchange::Dialect;
-use crate::route::{Policy, Timeouts};
+use crate::route::Policy;
 use crate::units::ByteSize;
 use crate::upstream::{Balance, HealthCheck, HealthProbe, Peers};
 
 fn good(text: &str) -> Settings {
     read(text).unwrap_or_else(|errors| panic!("{errors}\n{text}"))
-}
-
-fn policy(text: &str) -> Policy {
-    good(text).routes.get("r").unwrap().policy.clone()
 }
 
 const fn s(seconds: u64) -> Duration {
@@ -106,54 +102,6 @@ fn a_route_may_have_any_visible_name() {
             "{name}"
         );
     }
-}
-
-#[test]
-fn the_nearest_bound_wins() {
-    let text = "defaults: {deadline: 2m, timeouts: {connect: 1s, stall: 11s, write: 12s}}\n";
-    let route =
-        "{tiers: [[{target: a/m, timeouts: {stall: 13s}}]], timeouts: {write: 14s, stall: 15s}}";
-    let text = format!("{LISTEN}{PROVIDERS}{text}routes: {{r: {route}}}\n");
-    let timeouts = Timeouts {
-        connect: s(1),
-        first_token: s(60),
-        stall: s(13),
-        total: s(120),
-        write: s(14),
-        ..Timeouts::default()
-    };
-    assert_eq!(
-        policy(&text),
-        Policy {
-            deadline: s(120),
-            timeouts,
-            ..Policy::default()
-        }
-    );
-}
-
-#[test]
-fn what_is_inherited_is_cut_to_the_deadline() {
-    let timeouts = Timeouts {
-        connect: s(5),
-        first_token: s(20),
-        stall: s(20),
-        total: s(20),
-        write: s(20),
-        ..Timeouts::default()
-    };
-    assert_eq!(
-        policy(&good_route("deadline: 20s\n")),
-        Policy {
-            deadline: s(20),
-            timeouts,
-            ..Policy::default()
-        }
-    );
-    let long = "defaults: {timeouts: {first_token: 10m, total: 10m}}\n";
-    let text =
-        format!("{LISTEN}{PROVIDERS}{long}routes: {{r: {{tiers: [[a/m]], deadline: 3s}}}}\n");
-    assert_eq!(policy(&text).timeouts.first_token, s(3));
 }
 
 #[test]

@@ -2,30 +2,38 @@
 //!
 //! Keys are shown by name only; no credential is ever printed.
 
-use std::fmt::Display;
+mod advice;
+mod marked;
+mod route;
+
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use self::advice::advice;
+use self::marked::{marked, time};
 use crate::account::RouteScope;
-use crate::cli::exit::{refused, unwritten};
+use crate::cli::exit::{refused, unwritten, warned};
 use crate::config::{self, show_duration, show_size};
 use crate::edge::{
     ClientAuth, Limits, ListenerSettings, ListenerTls, LogSettings, LogTarget, ProviderSettings,
     Settings, TlsVersions,
 };
-use crate::route::{Policy, Route};
 use crate::upstream::{Balance, BaseUrl, HealthCheck, HealthProbe, Peers, Scheme};
 
-/// Checks the file at `path`: its settings go to stdout, its mistakes to stderr.
+/// Checks the file at `path`: its settings go to stdout, its mistakes and what is hardly meant to
+/// stderr.
 pub fn run(path: &Path) -> ExitCode {
     let settings = match config::load(path) {
         Ok(settings) => settings,
         Err(errors) => return refused(&errors),
     };
     match print(&settings, &mut io::stdout().lock()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => {
+            advice(&settings).iter().for_each(|line| warned(line));
+            ExitCode::SUCCESS
+        }
         Err(error) => unwritten(&error),
     }
 }
@@ -44,7 +52,7 @@ pub fn print(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
         print_provider(provider, out)?;
     }
     for route in settings.routes.iter() {
-        print_route(route, out)?;
+        route::print(route, out)?;
     }
     if let Some(passthrough) = &settings.passthrough {
         let paths = passthrough.paths.join(", ");
@@ -207,34 +215,6 @@ pub(super) fn url(base: &BaseUrl) -> String {
     format!("{scheme}://{host}:{port}{prefix}")
 }
 
-fn print_route(route: &Route, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "route {}", route.name)?;
-    for target in route.targets() {
-        writeln!(out, "  target {}", target.name)?;
-    }
-    let shipped = Policy::default();
-    let Policy {
-        deadline, timeouts, ..
-    } = &route.policy;
-    writeln!(out, "  hold none (default)\n  on_break error (default)")?;
-    let bounds = [
-        ("deadline", *deadline, shipped.deadline),
-        ("connect", timeouts.connect, shipped.timeouts.connect),
-        (
-            "first_token",
-            timeouts.first_token,
-            shipped.timeouts.first_token,
-        ),
-        ("stall", timeouts.stall, shipped.timeouts.stall),
-        ("total", timeouts.total, shipped.timeouts.total),
-        ("write", timeouts.write, shipped.timeouts.write),
-    ];
-    for (name, value, shipped) in bounds {
-        writeln!(out, "  {name} {}", time(value, shipped))?;
-    }
-    Ok(())
-}
-
 fn print_limits(limits: &Limits, out: &mut impl Write) -> io::Result<()> {
     let shipped = Limits::default();
     writeln!(out, "limits")?;
@@ -292,18 +272,6 @@ fn print_log(log: &LogSettings, out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-fn time(value: Duration, shipped: Duration) -> String {
-    marked(&show_duration(value), &show_duration(shipped))
-}
-
-fn marked<T: Display + PartialEq>(value: &T, shipped: &T) -> String {
-    if value == shipped {
-        format!("{value} (default)")
-    } else {
-        value.to_string()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,7 +291,26 @@ providers:
     health: {http: /health, every: 3s}
 routes:
   draft: local/qwen
-  support: {tiers: [[openai/gpt-5.5]], deadline: 45s, timeouts: {stall: 10s}}
+  closed: {tiers: [[local/qwen, local/qwen-2]], hold: none, breaker: off, fail_closed: true}
+  support:
+    tiers:
+      - [openai/gpt-5.5]
+      - balance: least_cost
+        targets:
+          - {target: local/qwen, weight: 2, timeouts: {first_token: 20s, min_rate: 2.5}}
+          - {target: openai/gpt-5.5-mini, price: {input: 0.25, output: 2}}
+    hold: {tokens: 20}
+    keepalive: 15s
+    deadline: 45s
+    timeouts: {stall: 10s}
+    retries: {max_attempts: 3}
+    breaker: {failures: 5}
+    hedge: {after: p95, share: 7%}
+    verdicts: {auth: surface, content_policy: fall_back}
+    refusals: fall_back
+    refusal_texts: [I cannot help, I will not]
+    checks: [json, tools]
+    malformed: skip
 passthrough: {provider: openai, paths: [/v1/files]}
 limits: {body: 1MiB}
 allow_literal_secrets: true
@@ -348,5 +335,13 @@ allow_literal_secrets: true
         let settings = config::parse(FILE, Path::new("segue.yaml"), &environment).unwrap();
         let all = printed(FILE) + &format!("{settings:?}");
         assert!(!all.contains("canary"), "{all}");
+    }
+    #[test]
+    fn a_chain_at_one_provider_is_told() {
+        let environment = |_: &str| Some("sk-canary-3".to_owned());
+        let settings = config::parse(FILE, Path::new("segue.yaml"), &environment).unwrap();
+        let expected = "route closed: all 2 targets are at the provider local, \
+                        and when it is down, so are they";
+        assert_eq!(advice(&settings), [expected]);
     }
 }

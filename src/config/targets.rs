@@ -1,0 +1,126 @@
+//! A target of a route: `provider/model`, or a map with its own bounds, weight and price.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::cursor::{Cursor, Read, Reported};
+use super::hint::hint;
+use super::path::quoted;
+use super::price;
+use super::section::Section;
+use super::timeouts::Bounds;
+use crate::exchange::Dialect;
+use crate::route::{Target, Timeouts};
+
+/// The longest model name of a provider; deployments and fine-tunes have long ones.
+const LONGEST_MODEL: usize = 256;
+
+/// A target that gets less than a thousandth of its tier is better left out.
+const WEIGHT_RANGE: RangeInclusive<u32> = 1..=1_000;
+const WEIGHT: u32 = 1;
+
+/// The providers that targets may name; `None` for one with mistakes of its own.
+pub(super) type Providers<'a> = BTreeMap<&'a str, Option<Dialect>>;
+
+/// The targets of a route so far, and where they are written.
+pub(super) type Taken<'a> = BTreeMap<&'a str, Cursor<'a>>;
+
+/// A target that waits for the bounds of its route.
+pub(super) struct OpenTarget<'a> {
+    target: Target,
+    bounds: Bounds<'a>,
+}
+
+impl<'a> OpenTarget<'a> {
+    /// Reads `provider/model`, or a map with `target`.
+    pub(super) fn read(
+        cursor: &Cursor<'a>,
+        providers: &Providers<'_>,
+        taken: &mut Taken<'a>,
+    ) -> Read<Self> {
+        if cursor.is_text() {
+            let target = named(cursor, providers, taken)?;
+            let bounds = Bounds::default();
+            return Ok(Self { target, bounds });
+        }
+        let mut section = Section::open_or(cursor, "provider/model or a map")?;
+        section.later(&["capabilities", "profile"]);
+        let target = section
+            .required("target")
+            .and_then(|cursor| named(&cursor, providers, taken));
+        let weight = section.or("weight", WEIGHT, |cursor| cursor.number(&WEIGHT_RANGE));
+        let price = section.maybe("price", price::read);
+        let bounds = section.maybe("timeouts", Bounds::read);
+        section.close();
+        let target = Target {
+            weight: weight?,
+            price: price?,
+            ..target?
+        };
+        let bounds = bounds?.unwrap_or_default();
+        Ok(Self { target, bounds })
+    }
+
+    /// The target with its own bounds before those of its route, which are not yet cut to fit.
+    pub(super) fn fit(self, route: &Timeouts, deadline: Duration) -> Read<Target> {
+        let timeouts = self.bounds.fit(&self.bounds.over(route), deadline)?;
+        Ok(Target {
+            timeouts,
+            ..self.target
+        })
+    }
+}
+
+/// Splits `provider/model` at the first slash: a model's name may hold more of them.
+fn named<'a>(
+    cursor: &Cursor<'a>,
+    providers: &Providers<'_>,
+    taken: &mut Taken<'a>,
+) -> Read<Target> {
+    let text = cursor.text()?;
+    let Some((provider, model)) = text.split_once('/') else {
+        return cursor.fail(format_args!(
+            "{} is not a target: provider/model",
+            quoted(text)
+        ));
+    };
+    let dialect = known_provider(cursor, provider, providers);
+    let visible = model.bytes().all(|byte| byte.is_ascii_graphic());
+    if model.is_empty() || model.len() > LONGEST_MODEL || !visible {
+        return cursor.fail(format_args!(
+            "{} is not a model's name: 1 to {LONGEST_MODEL} visible ASCII characters",
+            quoted(model)
+        ));
+    }
+    if let Some(first) = taken.get(text) {
+        return cursor.fail(format_args!("the same target as {}", first.path()));
+    }
+    taken.insert(text, cursor.clone());
+    Ok(Target {
+        name: text.into(),
+        provider: provider.into(),
+        model: model.into(),
+        dialect: dialect?,
+        weight: WEIGHT,
+        price: None,
+        timeouts: Timeouts::default(),
+    })
+}
+
+/// The dialect of a provider that must be in the file.
+pub(super) fn known_provider(
+    cursor: &Cursor<'_>,
+    name: &str,
+    providers: &Providers<'_>,
+) -> Read<Dialect> {
+    let Some(dialect) = providers.get(name) else {
+        let known: Vec<&str> = providers.keys().copied().collect();
+        let hint = hint(name, &known);
+        return cursor.fail(format_args!(
+            "there is no provider {}; {hint}",
+            quoted(name)
+        ));
+    };
+    dialect.ok_or(Reported)
+}
