@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::carry::{Carry, Malformed, Segments, Sink};
 use super::openai;
+use super::promise::Promise;
 use crate::exchange::{Dialect, Failure, Fault, Request};
 use crate::sse::Frame;
 
@@ -14,6 +15,13 @@ use crate::sse::Frame;
 pub fn parse(dialect: Dialect, body: Bytes) -> Result<Request, Fault> {
     match dialect {
         Dialect::OpenAi => openai::parse::chat(body),
+    }
+}
+
+/// What the request relies on an answer to be.
+pub fn promise(request: &Request) -> Promise {
+    match request.dialect {
+        Dialect::OpenAi => openai::promise::promise(request),
     }
 }
 

@@ -1,7 +1,9 @@
-//! The top-level fields of a JSON object, found and spliced as bytes: never a tree.
+//! The top-level fields of a JSON object, found and spliced as bytes: never a tree. And a text in
+//! pieces: whether it is JSON.
 
 mod census;
 mod fields;
+mod growing;
 mod open;
 #[cfg(test)]
 mod oracle;
@@ -12,6 +14,7 @@ mod tests;
 mod text;
 
 pub use fields::Fields;
+pub use growing::{Growing, Impossible, Top};
 pub use splice::Edit;
 pub use text::string;
 

@@ -1,13 +1,13 @@
 //! A stack of brackets in one word.
 
 /// The arrays and objects that are open, innermost last: a bit each, set for an object.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Open {
     objects: u128,
     pub(super) depth: u32,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Array,
     Object,

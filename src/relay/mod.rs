@@ -12,6 +12,7 @@ mod client;
 mod clocks;
 mod gate;
 mod headers;
+mod inspect;
 mod job;
 mod pump;
 mod stream;
@@ -20,6 +21,8 @@ mod turn;
 mod verdict;
 mod whole;
 
+#[cfg(any(test, fuzzing))]
+pub mod model;
 #[cfg(test)]
 mod tests;
 

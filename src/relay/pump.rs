@@ -1,15 +1,35 @@
 //! Turns a provider's bytes into what the client gets: frames, events, the gate.
 //!
-//! Pure: bytes in, bytes out.
+//! Pure: bytes and the time in, bytes out. How the bytes are cut into chunks decides nothing.
 
-use bytes::{Bytes, BytesMut};
+use std::time::Instant;
+
+use bytes::Bytes;
 
 use crate::dialect::{self, Carry};
 use crate::exchange::{Delivery, Dialect, Event, Failure, Usage, UsageWish};
-use crate::relay::gate::{Gate, Sign};
+use crate::relay::gate::{self, Commit, Gate, HeldTooMuch};
+use crate::relay::inspect::Inspector;
 use crate::relay::verdict::Why;
+use crate::route::{Hold, Malformed};
 use crate::sse;
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Tokens};
+
+/// What a pump is to do with one attempt's stream.
+pub(super) struct Terms {
+    /// What the provider speaks.
+    pub(super) dialect: Dialect,
+    /// How the client wants its answer.
+    pub(super) delivery: Delivery,
+    /// A single event, at most.
+    pub(super) event_limit: ByteSize,
+    /// How much of the head is held.
+    pub(super) hold: Hold,
+    /// What looks at the answer while it is held, if anything does.
+    pub(super) inspector: Option<Inspector>,
+    /// What a frame that cannot be read does once the head is out.
+    pub(super) malformed: Malformed,
+}
 
 /// What a provider's bytes say about its being alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,13 +43,15 @@ pub(super) enum Life {
     Content,
 }
 
-/// What one chunk of bytes came to.
+/// What one chunk of bytes, or a moment, came to.
 #[derive(Debug, Default)]
 pub(super) struct Step {
     /// What may go out now.
     pub(super) send: Option<Bytes>,
     /// What it says about the provider's being alive.
     pub(super) life: Life,
+    /// How much content there was in it.
+    pub(super) tokens: Tokens,
     /// Set when the stream is over.
     pub(super) end: Option<Result<(), Why>>,
 }
@@ -40,52 +62,100 @@ pub(super) struct Pump {
     answer: dialect::Stream,
     dialect: Dialect,
     gate: Gate,
+    /// Dropped at the commit.
+    inspector: Option<Inspector>,
+    malformed: Malformed,
     usage_wish: UsageWish,
     usage: Option<Usage>,
+    tokens: Tokens,
+    skipped: u32,
 }
 
 /// What the events of one frame amount to.
-#[derive(Default)]
-struct Seen {
-    content: bool,
+struct Seen<'i> {
+    inspector: Option<&'i mut Inspector>,
+    objection: Option<Why>,
+    tokens: Tokens,
     usage: Option<Usage>,
     failure: Option<Box<Failure>>,
 }
 
-impl Seen {
+impl<'i> Seen<'i> {
+    fn by(inspector: Option<&'i mut Inspector>) -> Self {
+        Self {
+            inspector,
+            objection: None,
+            tokens: Tokens(0),
+            usage: None,
+            failure: None,
+        }
+    }
+
     fn take(&mut self, event: &Event<'_>) {
+        self.tokens += gate::weight(event);
         match event {
-            Event::Text { text, .. }
-            | Event::Reasoning { text, .. }
-            | Event::Refusal { text, .. } => self.content |= !text.is_empty(),
-            Event::ToolCall { .. } | Event::Media { .. } => self.content = true,
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Failed(failure) => self.failure = Some(Box::new(failure.clone())),
-            Event::Started | Event::Finished { .. } | Event::Ping | Event::End => {}
+            Event::Started
+            | Event::Text { .. }
+            | Event::Reasoning { .. }
+            | Event::ToolCall { .. }
+            | Event::Refusal { .. }
+            | Event::Media { .. }
+            | Event::Finished { .. }
+            | Event::Ping
+            | Event::End => {}
+        }
+        if let (Some(inspector), None) = (&mut self.inspector, &self.objection) {
+            self.objection = inspector.event(event).err();
         }
     }
 }
 
 impl Pump {
-    /// A pump for one attempt. `event_limit` bounds a single event.
-    pub(super) fn new(dialect: Dialect, delivery: Delivery, event_limit: ByteSize) -> Self {
-        let usage_wish = match delivery {
+    /// A pump for one attempt.
+    pub(super) fn new(terms: Terms) -> Self {
+        let usage_wish = match terms.delivery {
             Delivery::Stream(wish) => wish,
             Delivery::Whole => UsageWish::NotAsked,
         };
         Self {
-            frames: sse::Decoder::new(event_limit),
-            answer: dialect::Stream::new(dialect),
-            dialect,
-            gate: Gate::default(),
+            frames: sse::Decoder::new(terms.event_limit),
+            answer: dialect::Stream::new(terms.dialect),
+            dialect: terms.dialect,
+            gate: Gate::new(terms.hold),
+            inspector: terms.inspector,
+            malformed: terms.malformed,
             usage_wish,
             usage: None,
+            tokens: Tokens(0),
+            skipped: 0,
         }
     }
 
-    /// Whether bytes have been let through to the client.
-    pub(super) fn is_committed(&self) -> bool {
-        self.gate.is_committed()
+    /// Why bytes have been let through to the client; `None` while none were.
+    pub(super) fn commit(&self) -> Option<Commit> {
+        self.gate.commit()
+    }
+
+    /// When the first frame came that was held.
+    pub(super) fn held_since(&self) -> Option<Instant> {
+        self.gate.since()
+    }
+
+    /// The bytes of the frames that are held now.
+    pub(super) fn held(&self) -> usize {
+        self.gate.len()
+    }
+
+    /// The content that has come so far.
+    pub(super) fn tokens(&self) -> Tokens {
+        self.tokens
+    }
+
+    /// The frames that could not be read and were left out.
+    pub(super) fn skipped(&self) -> u32 {
+        self.skipped
     }
 
     /// The usage that the provider reported last.
@@ -93,34 +163,33 @@ impl Pump {
         self.usage
     }
 
+    /// When [`tick`](Self::tick) is to be called if nothing else happens.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.gate.due()
+    }
+
+    /// Lets out what is held if it is time to.
+    pub(super) fn tick(&mut self, now: Instant) -> Step {
+        self.settle(Step::default(), now)
+    }
+
     /// Takes the next bytes of the body.
-    pub(super) fn chunk(&mut self, bytes: Bytes) -> Step {
+    pub(super) fn chunk(&mut self, bytes: Bytes, now: Instant) -> Step {
         self.frames.push(bytes);
         let mut step = Step::default();
-        let mut out = Out::default();
-        loop {
+        while step.end.is_none() {
             match self.frames.next_frame() {
                 Ok(None) => break,
-                Ok(Some(frame)) => match self.frame(&frame, &mut out, &mut step) {
-                    None => {}
-                    Some(end) => {
-                        step.end = Some(end);
-                        break;
-                    }
-                },
-                Err(sse::TooLong { .. }) => {
-                    step.end = Some(Err(Why::TooLarge));
-                    break;
-                }
+                Ok(Some(frame)) => step.end = self.frame(&frame, &mut step, now),
+                Err(sse::TooLong { .. }) => step.end = Some(Err(Why::TooLarge)),
             }
         }
-        self.settle(step, out)
+        self.settle(step, now)
     }
 
     /// Takes the end of the body. A last event that lacks its blank line counts if it is whole.
-    pub(super) fn finish(&mut self) -> Step {
+    pub(super) fn finish(&mut self, now: Instant) -> Step {
         let mut step = Step::default();
-        let mut out = Out::default();
         let tail = match self.frames.finish() {
             Ok(None) => None,
             Ok(Some(frame)) => {
@@ -129,88 +198,121 @@ impl Pump {
                     raw: raw.unwrap_or_default(),
                     ..frame
                 };
-                self.frame(&closed, &mut out, &mut step)
+                self.frame(&closed, &mut step, now)
             }
             Err(sse::TooLong { .. }) => Some(Err(Why::TooLarge)),
         };
         step.end = Some(match tail {
             Some(end) => end,
-            None if self.answer.finished() => {
-                out.push(dialect::end(self.dialect));
-                out.sign = Sign::End;
-                Ok(())
-            }
+            None if self.answer.finished() => self.end(),
             None => Err(Why::Truncated),
         });
-        self.settle(step, out)
+        self.settle(step, now)
     }
 
     /// Takes the end of the connection, or of our patience with it: an answer that had come to its
     /// own end is good all the same, and what was to follow it is left out.
-    pub(super) fn broken_off(&mut self, why: Why) -> Step {
-        let mut step = Step::default();
-        let mut out = Out::default();
-        step.end = Some(if self.answer.finished() && why.is_silence() {
-            out.push(dialect::end(self.dialect));
-            out.sign = Sign::End;
-            Ok(())
+    pub(super) fn broken_off(&mut self, why: Why, now: Instant) -> Step {
+        let end = if self.answer.finished() && why.is_silence() {
+            self.end()
         } else {
             Err(why)
-        });
-        self.settle(step, out)
+        };
+        let step = Step {
+            end: Some(end),
+            ..Step::default()
+        };
+        self.settle(step, now)
     }
 
-    /// Puts one frame into `out`; returns the stream's end if the frame is it.
+    /// Puts one frame to the gate; returns the stream's end if the frame is it.
     fn frame(
         &mut self,
         frame: &sse::Frame,
-        out: &mut Out,
         step: &mut Step,
+        now: Instant,
     ) -> Option<Result<(), Why>> {
-        let mut seen = Seen::default();
+        let mut seen = Seen::by(self.inspector.as_mut());
         let Ok(carry) = self.answer.frame(frame, &mut |event| seen.take(&event)) else {
-            return Some(Err(Why::Malformed));
+            return self.unread();
         };
-        self.usage = seen.usage.or(self.usage);
-        let life = match carry {
-            _ if seen.content => Life::Content,
+        let Seen {
+            objection,
+            tokens,
+            usage,
+            failure,
+            ..
+        } = seen;
+        self.usage = usage.or(self.usage);
+        self.tokens += tokens;
+        step.tokens += tokens;
+        step.life = step.life.max(match carry {
+            _ if tokens > Tokens(0) => Life::Content,
             Carry::Comment => Life::None,
             _ => Life::Progress,
-        };
-        step.life = step.life.max(life);
-        if seen.content {
-            out.sign = Sign::Content;
+        });
+        if let Some(why) = objection {
+            return Some(Err(why));
         }
-        match carry {
-            Carry::Forward => out.push(clean(frame)),
-            Carry::UsageOnly if self.usage_wish == UsageWish::Asked => out.push(clean(frame)),
-            Carry::UsageOnly => {}
-            // Before the commit nobody waits for a sign of life: a status can still go out. What
-            // this chunk commits counts, or the cut of the chunks would show.
-            Carry::Comment
-                if is_labelled(frame)
-                    || !self.gate.is_committed() && out.sign == Sign::Preamble => {}
-            Carry::Comment => out.push(frame.raw.clone()),
+        let out = match carry {
+            Carry::Forward => clean(frame),
+            Carry::UsageOnly if self.usage_wish == UsageWish::Asked => clean(frame),
+            Carry::UsageOnly => return None,
+            // Before the commit nobody waits for a sign of life: a status can still go out.
+            Carry::Comment if is_labelled(frame) || self.gate.commit().is_none() => return None,
+            Carry::Comment => frame.raw.clone(),
             Carry::Failure => {
-                return Some(Err(Why::InStream(seen.failure.unwrap_or_default())));
+                return Some(Err(Why::InStream {
+                    failure: failure.unwrap_or_default(),
+                    document: frame.data.clone().unwrap_or_default(),
+                }));
             }
             Carry::End if !self.answer.finished() => return Some(Err(Why::Truncated)),
-            Carry::End => {
-                out.push(dialect::end(self.dialect));
-                out.sign = Sign::End;
-                return Some(Ok(()));
-            }
+            Carry::End => return Some(self.end()),
+        };
+        self.pass(out, tokens, now)
+    }
+
+    /// Passes a frame to the gate. With the commit there is nothing left to inspect.
+    fn pass(&mut self, frame: Bytes, tokens: Tokens, now: Instant) -> Option<Result<(), Why>> {
+        if let Err(HeldTooMuch) = self.gate.frame(frame, tokens, now) {
+            return Some(Err(Why::HeldTooMuch));
+        }
+        if self.inspector.is_some() && self.gate.commit().is_some() {
+            self.inspector = None;
         }
         None
     }
 
-    /// Runs what was gathered through the gate.
-    fn settle(&mut self, mut step: Step, out: Out) -> Step {
-        let sign = out.sign;
-        if let Some(frames) = out.joined() {
-            let (gate, send) = std::mem::take(&mut self.gate).push(frames, sign);
-            self.gate = gate;
-            step.send = send;
+    /// What a frame that cannot be read comes to.
+    fn unread(&mut self) -> Option<Result<(), Why>> {
+        match self.malformed {
+            Malformed::Skip if self.gate.commit().is_some() => {
+                self.skipped = self.skipped.saturating_add(1);
+                None
+            }
+            Malformed::Skip | Malformed::Break => Some(Err(Why::Malformed)),
+        }
+    }
+
+    /// Takes the answer's good end, if it is one of a good answer.
+    fn end(&mut self) -> Result<(), Why> {
+        if let Some(inspector) = &self.inspector {
+            inspector.end()?;
+        }
+        self.gate.end(dialect::end(self.dialect));
+        Ok(())
+    }
+
+    /// Ends a step: a failure comes before the time that would commit.
+    fn settle(&mut self, mut step: Step, now: Instant) -> Step {
+        match step.end {
+            Some(Err(_)) => self.gate.fail(),
+            Some(Ok(())) | None => self.gate.tick(now),
+        }
+        if self.gate.commit().is_some() {
+            self.inspector = None;
+            step.send = self.gate.take();
         }
         step
     }
@@ -227,43 +329,4 @@ fn clean(frame: &sse::Frame) -> Bytes {
 
 fn is_labelled(frame: &sse::Frame) -> bool {
     frame.id.is_some() || frame.retry.is_some() || frame.event.is_some()
-}
-
-/// Frames gathered from one chunk: a single one is passed on as the slice that it is.
-struct Out {
-    first: Option<Bytes>,
-    rest: BytesMut,
-    sign: Sign,
-}
-
-impl Default for Out {
-    fn default() -> Self {
-        Self {
-            first: None,
-            rest: BytesMut::new(),
-            sign: Sign::Preamble,
-        }
-    }
-}
-
-impl Out {
-    fn push(&mut self, frame: Bytes) {
-        match (&mut self.first, self.rest.is_empty()) {
-            (None, true) => self.first = Some(frame),
-            (Some(first), true) => {
-                self.rest.reserve(first.len() + frame.len());
-                self.rest.extend_from_slice(first);
-                self.rest.extend_from_slice(&frame);
-            }
-            _ => self.rest.extend_from_slice(&frame),
-        }
-    }
-
-    fn joined(self) -> Option<Bytes> {
-        if self.rest.is_empty() {
-            self.first
-        } else {
-            Some(self.rest.freeze())
-        }
-    }
 }

@@ -6,9 +6,10 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::relay::client::{AnswerHead, Client, ClientGone};
-use crate::relay::pump::Pump;
+use crate::relay::pump::{Pump, Terms};
 use crate::relay::turn::{Raced, Turn};
 use crate::relay::verdict::{End, Why};
+use crate::route::{Hold, Malformed};
 use crate::upstream::Call;
 
 /// Carries the body of a good stream to its end; a break after its beginning is still to be told.
@@ -18,17 +19,26 @@ pub(super) async fn run<C: Client>(
     head: AnswerHead,
 ) -> End {
     let job = turn.job;
-    let mut pump = Pump::new(turn.target.dialect, job.request.delivery, job.event_limit);
+    let mut pump = Pump::new(Terms {
+        dialect: turn.target.dialect,
+        delivery: job.request.delivery,
+        event_limit: job.event_limit,
+        hold: Hold::None,
+        inspector: None,
+        malformed: Malformed::Break,
+    });
     let mut head = Some(head);
     let end = loop {
-        let step = match turn.race(call.chunk()).await {
+        let raced = turn.race(call.chunk()).await;
+        let now = Instant::now();
+        let step = match raced {
             Raced::Left => break Err(Cut::Left(ClientGone)),
-            Raced::Short(why) => pump.broken_off(why),
-            Raced::Done(Ok(Some(bytes))) => pump.chunk(bytes),
-            Raced::Done(Ok(None)) => pump.finish(),
-            Raced::Done(Err(error)) => pump.broken_off(Why::Call(error)),
+            Raced::Short(why) => pump.broken_off(why, now),
+            Raced::Done(Ok(Some(bytes))) => pump.chunk(bytes, now),
+            Raced::Done(Ok(None)) => pump.finish(now),
+            Raced::Done(Err(error)) => pump.broken_off(Why::Call(error), now),
         };
-        turn.saw(step.life, Instant::now());
+        turn.saw(step.life, now);
         let sent = match (step.send, step.end) {
             (None, None) => continue,
             (Some(frames), None) => turn.deliver(&mut head, frames).await,
@@ -52,7 +62,7 @@ pub(super) async fn run<C: Client>(
     match end {
         Ok(()) => End::Served,
         Err(Cut::Left(ClientGone)) => End::Aborted,
-        Err(Cut::Why(why)) if pump.is_committed() => End::Broken(why),
+        Err(Cut::Why(why)) if pump.commit().is_some() => End::Broken(why),
         Err(Cut::Why(why)) => End::Failed(why),
     }
 }

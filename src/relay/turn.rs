@@ -16,6 +16,7 @@ use crate::relay::pump::Life;
 use crate::relay::verdict::{End, Why};
 use crate::route::Target;
 use crate::telemetry::Attempt;
+use crate::units::Tokens;
 
 /// What came first.
 pub(super) enum Raced<T> {
@@ -96,7 +97,7 @@ impl<C: Client> Turn<'_, '_, C> {
                 self.clocks.begun(now);
                 self.timer.as_mut().reset(self.clocks.due().into());
             }
-            Life::Progress | Life::Content => self.clocks.progressed(now),
+            Life::Progress | Life::Content => self.clocks.progressed(now, Tokens(0)),
         }
     }
 

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
+
 use crate::exchange::{Failure, Fault, FaultKind};
 use crate::relay::clocks::Expired;
 use crate::telemetry::Outcome;
@@ -48,13 +50,28 @@ pub(super) enum Why {
     /// Good status, wrong content type.
     ContentType,
     /// An error inside a good status.
-    InStream(Box<Failure>),
+    InStream {
+        /// The provider's words.
+        failure: Box<Failure>,
+        /// The document that they stand in.
+        document: Bytes,
+    },
     /// A frame or document that is not of the format.
     Malformed,
     /// An event or answer over the limit.
     TooLarge,
     /// An end before the answer had one.
     Truncated,
+    /// A good end of nothing.
+    Empty,
+    /// A refusal, where the route wants another target's answer.
+    Refused,
+    /// Text or arguments that are not the JSON that was asked for.
+    NotJson,
+    /// A call of a tool that was not offered.
+    UnknownTool,
+    /// More came than may be held of an answer that is held to its end.
+    HeldTooMuch,
     /// Our own memory bound is reached.
     Budget,
     /// The process stops, and its time for running exchanges is over.
@@ -68,6 +85,7 @@ impl Why {
             Self::Call(error) => call_name(*error),
             Self::Expired(Expired::FirstToken) => "first_token_timeout",
             Self::Expired(Expired::Stall) => "stall",
+            Self::Expired(Expired::Crawl) => "crawl",
             Self::Expired(Expired::Total) => "attempt_timeout",
             Self::Expired(Expired::Deadline) => "deadline",
             Self::Status { status: 429, .. } => "rate_limited",
@@ -78,10 +96,15 @@ impl Why {
             Self::Status { status: 500.., .. } => "server_error",
             Self::Status { .. } => "status",
             Self::ContentType => "content_type",
-            Self::InStream(_) => "error_event",
+            Self::InStream { .. } => "error_event",
             Self::Malformed => "malformed",
             Self::TooLarge => "too_large",
             Self::Truncated => "truncated",
+            Self::Empty => "empty",
+            Self::Refused => "refused",
+            Self::NotJson => "not_json",
+            Self::UnknownTool => "unknown_tool",
+            Self::HeldTooMuch => "held_too_much",
             Self::Budget => "buffer_limit",
             Self::Stopping => "stopping",
         }
@@ -100,7 +123,7 @@ impl Why {
     /// The provider's own words, where it said any.
     pub(super) fn failure(&self) -> Option<&Failure> {
         match self {
-            Self::Status { failure, .. } | Self::InStream(failure) => Some(failure),
+            Self::Status { failure, .. } | Self::InStream { failure, .. } => Some(failure),
             _ => None,
         }
     }
