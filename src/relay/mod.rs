@@ -31,6 +31,8 @@ mod walk;
 mod watch;
 mod whole;
 
+#[cfg(any(test, fuzzing))]
+pub mod model;
 #[cfg(test)]
 mod tests;
 
