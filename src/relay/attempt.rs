@@ -12,6 +12,7 @@ use crate::relay::inspect::Inspector;
 use crate::relay::pump::{Pump, Terms};
 use crate::relay::turn::Turn;
 use crate::relay::verdict::Why;
+use crate::relay::walk::WayOut;
 use crate::relay::watch::Raced;
 use crate::relay::{headers, wait, whole};
 use crate::route::Hold;
@@ -186,11 +187,19 @@ impl Turn<'_> {
             dialect: self.target().dialect,
             delivery: job.request.delivery,
             event_limit: job.event_limit,
-            hold: self.hold,
-            // What nothing can be done about is not worth looking at.
-            inspector: (self.hold != Hold::None).then(|| Inspector::new(policy, job.request)),
+            hold: match self.way_out {
+                WayOut::Open => policy.hold,
+                WayOut::Shut => Hold::None,
+            },
+            inspector: self.inspector(),
             malformed: policy.malformed,
         })
+    }
+
+    /// What looks at the answer: nothing, when nothing can be done about it.
+    fn inspector(&self) -> Option<Inspector> {
+        let job = self.job;
+        (self.way_out == WayOut::Open).then(|| Inspector::new(job.policy(), job.request))
     }
 
     /// Reads a whole answer and checks it.
@@ -198,8 +207,7 @@ impl Turn<'_> {
         // A whole answer is written once it is thought out: its head is its first token.
         self.began(Instant::now());
         let body = whole::read(self, call, self.job.answer_limit).await?;
-        let inspector = Inspector::new(self.job.policy(), self.job.request);
-        self.usage = whole::check(self.target().dialect, &body, inspector)?;
+        self.usage = whole::check(self.target().dialect, &body, self.inspector())?;
         Ok(Held::Whole(body))
     }
 

@@ -20,9 +20,9 @@ use crate::relay::job::{Job, Report};
 use crate::relay::pour::{Opening, Outside, Stop, outside};
 use crate::relay::turn::Turn;
 use crate::relay::verdict::{self, End, Judgement, Ruling, Tried, Why};
-use crate::relay::walk::{Next, Terms, Walk};
+use crate::relay::walk::{Next, Terms, Walk, WayOut};
 use crate::relay::{release, surface};
-use crate::route::{Hedge, HedgeAfter, Hold, Place, Target};
+use crate::route::{Hedge, HedgeAfter, Place, Target};
 use crate::telemetry::{AttemptKind, Outcome, fallback_reason};
 
 /// What keeps a connection open while an answer is held: a comment, at a frame's border.
@@ -101,8 +101,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 self.ended_outside(&outside).await;
                 return self.report;
             }
-            let hold = hold_at(&self.walk, self.job);
-            let Some(turn) = enter(self.job, place, kind, hold) else {
+            let Some(turn) = enter(self.job, place, kind, self.walk.way_out()) else {
                 next = self.step(|walk, terms| walk.pass_over(terms));
                 continue;
             };
@@ -359,9 +358,8 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 return None;
             }
             let place = walk_on.beside()?;
-            let hold = hold_at(walk_on, job);
             let slot = beside;
-            *slot = enter(job, place, AttemptKind::Hedge, hold);
+            *slot = enter(job, place, AttemptKind::Hedge, walk_on.way_out());
             Some(slot.as_mut()?.run_held())
         };
         let ended = |held: &Held| match held {
@@ -379,7 +377,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     /// The silence after which this attempt is hedged, if it may be.
     fn hedge_after(&self, turn: &Turn<'j>) -> Option<Duration> {
         let Hedge { after, .. } = self.job.policy().hedge?;
-        if self.walk.is_last() {
+        if self.walk.way_out() == WayOut::Shut {
             return None;
         }
         match after {
@@ -426,16 +424,13 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     }
 }
 
-/// What is held back at this point of the walk: nothing, when no other target is left to go to.
-fn hold_at(walk: &Walk, job: &Job<'_>) -> Hold {
-    if walk.is_last() {
-        return Hold::None;
-    }
-    job.policy().hold
-}
-
 /// An attempt at this place; `None` when its breaker lets nobody in just now.
-fn enter<'j>(job: &'j Job<'j>, place: Place, kind: AttemptKind, hold: Hold) -> Option<Turn<'j>> {
+fn enter<'j>(
+    job: &'j Job<'j>,
+    place: Place,
+    kind: AttemptKind,
+    way_out: WayOut,
+) -> Option<Turn<'j>> {
     let lane = job.live.lane(place.target)?;
     let breaker = job.policy().breaker.as_ref();
     let now = Instant::now();
@@ -443,7 +438,7 @@ fn enter<'j>(job: &'j Job<'j>, place: Place, kind: AttemptKind, hold: Hold) -> O
         Some(_) => lane.state.resort(breaker, now),
         None => lane.state.admit(breaker, now)?,
     };
-    Some(Turn::new(job, lane, kind, pass, hold))
+    Some(Turn::new(job, lane, kind, pass, way_out))
 }
 
 /// What an operator should hear of at once.

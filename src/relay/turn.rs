@@ -11,8 +11,9 @@ use crate::relay::live::Lane;
 use crate::relay::pump::{Life, Pump, Step};
 use crate::relay::standing::Pass;
 use crate::relay::verdict::{Judgement, Why};
+use crate::relay::walk::WayOut;
 use crate::relay::watch::Watch;
-use crate::route::{Hold, Target};
+use crate::route::Target;
 use crate::telemetry::{Attempt, AttemptKind};
 use crate::units::Tokens;
 use crate::upstream::{Call, Settled};
@@ -21,7 +22,7 @@ use crate::upstream::{Call, Settled};
 pub(super) struct Turn<'j> {
     pub(super) job: &'j Job<'j>,
     pub(super) lane: &'j Lane,
-    pub(super) hold: Hold,
+    pub(super) way_out: WayOut,
     pub(super) watch: Watch,
     pub(super) record: Attempt,
     pub(super) begun: Instant,
@@ -44,14 +45,14 @@ impl<'j> Turn<'j> {
         lane: &'j Lane,
         kind: AttemptKind,
         pass: Pass,
-        hold: Hold,
+        way_out: WayOut,
     ) -> Self {
         let begun = Instant::now();
         let clocks = Clocks::start(begun, job.deadline(), &lane.target.timeouts);
         Self {
             job,
             lane,
-            hold,
+            way_out,
             watch: Watch::new(clocks),
             record: Attempt {
                 kind,
@@ -121,6 +122,11 @@ impl<'j> Turn<'j> {
         self.pass.failed(why.name());
         if let (Some(wait), true) = (judged.cool, self.job.policy().breaker.is_some()) {
             self.lane.state.cool(wait, now);
+        }
+        if let (Why::Expired(_), None) = (why, self.first_token) {
+            // Unheard of, its silence would make it look quick.
+            let waited = now.saturating_duration_since(self.begun);
+            self.lane.state.note_first_token(waited, now);
         }
         self.record.error = Some(why.name());
         self.record.class = Some(judged.class);

@@ -14,6 +14,15 @@ use crate::telemetry::AttemptKind;
 /// What is left of an attempt's worth of time, at least, for it to be begun.
 const LEAST_ROOM: Duration = Duration::from_millis(10);
 
+/// Whether an exchange can still go to another target when an attempt fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WayOut {
+    /// It can: the head of the answer is worth holding back and looking at.
+    Open,
+    /// It cannot: whatever comes is the answer.
+    Shut,
+}
+
 /// Where an exchange stands on its way along the plan.
 #[derive(Clone, Debug)]
 pub(super) struct Walk {
@@ -67,9 +76,12 @@ impl Walk {
         self.enter(0, AttemptKind::First, terms)
     }
 
-    /// Whether no other target can be gone to from here: then nothing is worth holding back.
-    pub(super) fn is_last(&self) -> bool {
-        self.at + 1 >= self.places.len() || self.made >= self.retries.max_attempts
+    /// Whether another target can be gone to from here.
+    pub(super) fn way_out(&self) -> WayOut {
+        if self.at + 1 < self.places.len() && self.made < self.retries.max_attempts {
+            return WayOut::Open;
+        }
+        WayOut::Shut
     }
 
     /// The step after a failure.
@@ -318,9 +330,9 @@ mod tests {
         first(&mut walk);
         let next = with(true, |terms| walk.pass_over(terms));
         assert_eq!(told(next), Some((1, First)));
-        assert!(!walk.is_last());
+        assert_eq!(walk.way_out(), WayOut::Open);
         assert_eq!(step(&mut walk, FallBack), Some((0, Fallback)));
-        assert!(walk.is_last());
+        assert_eq!(walk.way_out(), WayOut::Shut);
         let mut only = self::walk(1, 0);
         first(&mut only);
         let next = with(false, |terms| only.pass_over(terms));
@@ -340,7 +352,7 @@ mod tests {
         };
         let mut walk = Walk::new(&places(2, 0), &once);
         first(&mut walk);
-        assert!(walk.is_last());
+        assert_eq!(walk.way_out(), WayOut::Shut);
         assert_eq!(walk.beside(), None);
     }
 

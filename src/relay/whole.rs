@@ -50,13 +50,13 @@ pub(super) async fn read(
 pub(super) fn check(
     dialect: Dialect,
     body: &Bytes,
-    mut inspector: Inspector,
+    mut inspector: Option<Inspector>,
 ) -> Result<Option<Usage>, Why> {
     let mut usage = None;
     let mut failure: Option<Box<Failure>> = None;
     let mut flaw = None;
     dialect::whole(dialect, body, &mut |event| {
-        if flaw.is_none() {
+        if let (Some(inspector), None) = (&mut inspector, &flaw) {
             flaw = inspector.event(&event).err();
         }
         match event {
@@ -70,9 +70,10 @@ pub(super) fn check(
         let document = body.clone();
         return Err(Why::InStream { failure, document });
     }
-    match flaw {
-        Some(why) => Err(why),
-        None => inspector.end().map(|()| usage),
+    match (flaw, inspector) {
+        (Some(why), _) => Err(why),
+        (None, Some(inspector)) => inspector.end().map(|()| usage),
+        (None, None) => Ok(usage),
     }
 }
 
