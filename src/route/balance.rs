@@ -65,8 +65,9 @@ pub(super) fn arrange(seats: &mut [Seat], turn: u64) {
 /// first event of Poisson processes with rates w, as in Efraimidis and Spirakis, "Weighted random
 /// sampling with a reservoir" (2006). What one target draws does not hang on who else is there.
 fn draw(turn: u64, target: usize, weight: u32) -> u128 {
-    let stream = (target as u64).wrapping_mul(GOLDEN);
-    let bits = (mix(mix(turn).wrapping_add(stream)) >> 32) as u32;
+    // The output of splitmix64 number `target`, with the turn as its seed.
+    let state = turn.wrapping_add((target as u64).wrapping_mul(GOLDEN));
+    let bits = (mix(state) >> 32) as u32;
     // Above 0 and below 1, so that the time is finite and above 0.
     let chance = (f64::from(bits) + 0.5) / 2_f64.powi(32);
     // Bits of floats above 0 are in the order of the floats.
