@@ -65,12 +65,13 @@ pub(super) fn arrange(seats: &mut [Seat], turn: u64) {
 /// first event of Poisson processes with rates w, as in Efraimidis and Spirakis, "Weighted random
 /// sampling with a reservoir" (2006). What one target draws does not hang on who else is there.
 fn draw(turn: u64, target: usize, weight: u32) -> u128 {
-    let stream = (target as u64).wrapping_mul(GOLDEN);
-    let bits = (mix(mix(turn).wrapping_add(stream)) >> 32) as u32;
-    // Above 0 and below 1, so that the logarithm is finite and not 0.
+    // The output of splitmix64 number `target`, with the turn as its seed.
+    let state = turn.wrapping_add((target as u64).wrapping_mul(GOLDEN));
+    let bits = (mix(state) >> 32) as u32;
+    // Above 0 and below 1, so that the time is finite and above 0.
     let chance = (f64::from(bits) + 0.5) / 2_f64.powi(32);
     // Bits of floats above 0 are in the order of the floats.
-    u128::from((-chance.ln() / f64::from(weight)).to_bits())
+    u128::from((chance.recip().ln() / f64::from(weight)).to_bits())
 }
 
 /// 2^64 divided by the golden ratio, odd: the step of splitmix64.
@@ -124,7 +125,7 @@ fn take_turns(equals: &mut [Seat], turn: u64) {
     // at the same time, comes right behind it.
     let mut moment = 0;
     for bit in (0..u64::BITS).rev() {
-        let later = moment | (1 << bit);
+        let later = moment + (1 << bit);
         if taken(equals, later) <= turn {
             moment = later;
         }
@@ -171,13 +172,18 @@ mod tests {
         let half = 1 << 63;
         assert!(moments(1).eq([half, 3 * half, 5 * half]));
         assert!(moments(2).eq([half / 2, 3 * (half / 2), 5 * (half / 2)]));
-        assert_eq!(due(0, 3), (half + 2) / 3, "never before its time");
+        assert_eq!(
+            due(0, 3),
+            (1_u128 << 63).div_ceil(3),
+            "never before its time"
+        );
     }
 
     #[test]
     fn a_turn_counts_from_its_moment_on() {
         for weight in [1, 2, 3, 7, 1000, u32::MAX] {
-            for turns in [0, 1, u128::from(weight) / 2, u128::from(weight) - 1] {
+            let last = u128::from(weight) - 1;
+            for turns in [0, last / 2, last] {
                 let moment = u64::try_from(due(turns, weight)).unwrap();
                 assert_eq!(turns_until(moment, weight), turns + 1, "{weight}, {turns}");
                 assert_eq!(turns_until(moment - 1, weight), turns, "{weight}, {turns}");
