@@ -23,6 +23,7 @@ mod peers;
 mod policy;
 mod price;
 mod providers;
+mod quantity;
 mod retries;
 mod root;
 mod routes;

@@ -112,7 +112,7 @@ impl<'a> Layer<'a> {
             .keepalive
             .check(|own| own.and_then(|own| longer(own, deadline, "the deadline")));
         let timeouts = self.timeouts.fit(&policy.timeouts, deadline);
-        let retries = self.retries.fit(policy.retries.clone(), deadline);
+        let retries = self.retries.fit(&policy.retries, deadline);
         let breaker = self.breaker.fit(policy.breaker.clone());
         let hedge = self.hedge.fit(policy.hedge, deadline);
         let refusal_texts = self.refusal_texts(policy);
@@ -149,8 +149,8 @@ fn on_break(cursor: &Cursor<'_>) -> Read<()> {
 }
 
 fn reach(cursor: &Cursor<'_>) -> Read<Reach> {
-    Ok(match cursor.boolean()? {
-        true => Reach::SameModel,
-        false => Reach::Chain,
-    })
+    if cursor.boolean()? {
+        return Ok(Reach::SameModel);
+    }
+    Ok(Reach::Chain)
 }

@@ -49,13 +49,13 @@ impl<'a> Retrying<'a> {
     }
 
     /// What `over` came to, held to the deadline.
-    pub(super) fn fit(&self, retries: Retries, deadline: Duration) -> Read<Retries> {
+    pub(super) fn fit(&self, retries: &Retries, deadline: Duration) -> Read<Retries> {
         let patience = self
             .patience
             .within(retries.patience, deadline, "the deadline")?;
         Ok(Retries {
             patience,
-            ..retries
+            ..retries.clone()
         })
     }
 }

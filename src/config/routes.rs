@@ -11,8 +11,8 @@ use crate::route::{Policy, Route, Routes};
 pub(super) const LONGEST_NAME: usize = 128;
 
 /// Reads all routes. `defaults` is what they inherit, not yet cut to fit.
-pub(super) fn read<'a>(
-    cursor: &Cursor<'a>,
+pub(super) fn read(
+    cursor: &Cursor<'_>,
     defaults: &Read<Policy>,
     providers: &Providers<'_>,
 ) -> Read<Routes> {
@@ -25,9 +25,9 @@ pub(super) fn read<'a>(
     Ok(routes?.into_iter().collect())
 }
 
-fn route<'a>(
+fn route(
     name: &str,
-    cursor: &Cursor<'a>,
+    cursor: &Cursor<'_>,
     defaults: &Read<Policy>,
     providers: &Providers<'_>,
 ) -> Read<Route> {

@@ -101,6 +101,26 @@ fn mistakes_in_a_config_are_counted_and_listed() {
 }
 
 #[test]
+fn a_chain_at_one_provider_is_a_warning_beside_a_good_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let chain = CONFIG.replace("m: p/m", "m: { tiers: [[p/m], [p/n]] }");
+    for (text, warning) in [
+        (CONFIG, ""),
+        (
+            chain.as_str(),
+            "segue: warning: route m: all 2 targets are at the provider p, \
+             and when it is down, so are they\n",
+        ),
+    ] {
+        let config = file(&folder, "good.yaml", text);
+        let output = segue(&["check", "-c", &config]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert!(output.stdout.starts_with(b"listen "), "{text}");
+        assert_eq!(String::from_utf8(output.stderr).unwrap(), warning, "{text}");
+    }
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -31,7 +31,9 @@ pub fn run(path: &Path) -> ExitCode {
     };
     match print(&settings, &mut io::stdout().lock()) {
         Ok(()) => {
-            advice(&settings).iter().for_each(|line| warned(line));
+            for line in advice(&settings) {
+                warned(&line);
+            }
             ExitCode::SUCCESS
         }
         Err(error) => unwritten(&error),

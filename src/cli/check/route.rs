@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::marked::{marked, time};
+use super::marked::marked;
 use crate::config::{show_duration, show_usd};
 use crate::route::{
     Balance, Check, Choice, Hedge, HedgeAfter, Hold, Malformed, Policy, Reach, Refusals, Route,
@@ -11,56 +11,63 @@ use crate::route::{
 };
 use crate::upstream::BreakerPolicy;
 
+/// A key, and how its value is shown.
+type Line<T> = (&'static str, fn(&T) -> String);
+
+/// The bounds of an attempt.
+const BOUNDS: [Line<Timeouts>; 6] = [
+    ("connect", |it| show_duration(it.connect)),
+    ("first_token", |it| show_duration(it.first_token)),
+    ("stall", |it| show_duration(it.stall)),
+    ("total", |it| show_duration(it.total)),
+    ("write", |it| show_duration(it.write)),
+    ("min_rate", |it| it.min_rate.to_string()),
+];
+
+/// What comes before the bounds.
+const PROMISES: [Line<Policy>; 4] = [
+    ("hold", |it| hold(it.hold)),
+    ("on_break", |_| "error".to_owned()),
+    ("keepalive", |it| keepalive(it.keepalive)),
+    ("deadline", |it| show_duration(it.deadline)),
+];
+
+/// What comes after them.
+const FAILURES: [Line<Policy>; 11] = [
+    ("same_target", |it| it.retries.same_target.to_string()),
+    ("max_attempts", |it| it.retries.max_attempts.to_string()),
+    ("patience", |it| show_duration(it.retries.patience)),
+    ("breaker", |it| breaker(it.breaker.as_ref())),
+    ("hedge", |it| hedge(it.hedge)),
+    ("verdicts", verdicts),
+    ("refusals", |it| refusals(it.refusals).to_owned()),
+    ("refusal_texts", refusal_texts),
+    ("checks", checks),
+    ("fail_closed", |it| fail_closed(it.reach).to_owned()),
+    ("malformed", |it| malformed(it.malformed).to_owned()),
+];
+
 /// Writes one route.
 pub(super) fn print(route: &Route, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "route {}", route.name)?;
     for (index, tier) in route.tiers.iter().enumerate() {
         print_tier(index.saturating_add(1), tier, &route.policy.timeouts, out)?;
     }
-    let shipped = Policy::default();
-    let (policy, timeouts, retries) = (&route.policy, &route.policy.timeouts, &shipped.retries);
-    let lines = [
-        ("hold", marked(&hold(policy.hold), &hold(shipped.hold))),
-        ("on_break", "error (default)".to_owned()),
-        (
-            "keepalive",
-            marked(&keepalive(policy.keepalive), &keepalive(shipped.keepalive)),
-        ),
-        ("deadline", time(policy.deadline, shipped.deadline)),
-    ];
-    print_lines(lines, out)?;
-    for (name, value, shipped) in bounds(timeouts, &shipped.timeouts) {
-        writeln!(out, "  {name} {}", marked(&value, &shipped))?;
-    }
-    let own = &policy.retries;
-    let lines = [
-        (
-            "same_target",
-            marked(&own.same_target, &retries.same_target),
-        ),
-        (
-            "max_attempts",
-            marked(&own.max_attempts, &retries.max_attempts),
-        ),
-        ("patience", time(own.patience, retries.patience)),
-    ];
-    print_lines(lines, out)?;
-    print_judgement(policy, &shipped, out)
+    let (policy, shipped) = (&route.policy, &Policy::default());
+    print_lines(&PROMISES, policy, shipped, out)?;
+    print_lines(&BOUNDS, &policy.timeouts, &shipped.timeouts, out)?;
+    print_lines(&FAILURES, policy, shipped, out)
 }
 
-fn print_judgement(policy: &Policy, shipped: &Policy, out: &mut impl Write) -> io::Result<()> {
-    let of = |show: &dyn Fn(&Policy) -> String| marked(&show(policy), &show(shipped));
-    let lines = [
-        ("breaker", of(&|it| breaker(it.breaker.as_ref()))),
-        ("hedge", of(&|it| hedge(it.hedge))),
-        ("verdicts", of(&verdicts)),
-        ("refusals", of(&|it| refusals(it.refusals).to_owned())),
-        ("refusal_texts", of(&refusal_texts)),
-        ("checks", of(&checks)),
-        ("fail_closed", of(&|it| fail_closed(it.reach).to_owned())),
-        ("malformed", of(&|it| malformed(it.malformed).to_owned())),
-    ];
-    print_lines(lines, out)
+fn print_lines<T>(
+    lines: &[Line<T>],
+    value: &T,
+    shipped: &T,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    lines.iter().try_for_each(|(name, show)| {
+        writeln!(out, "  {name} {}", marked(&show(value), &show(shipped)))
+    })
 }
 
 fn print_tier(
@@ -88,31 +95,13 @@ fn print_target(target: &Target, route: &Timeouts, out: &mut impl Write) -> io::
     };
     let weight = marked(&target.weight, &1);
     writeln!(out, "    {}: weight {weight}, {price}", target.name)?;
-    for (name, value, of_route) in bounds(&target.timeouts, route) {
-        if value != of_route {
-            writeln!(out, "      {name} {value}")?;
+    for (name, show) in BOUNDS {
+        let own = show(&target.timeouts);
+        if own != show(route) {
+            writeln!(out, "      {name} {own}")?;
         }
     }
     Ok(())
-}
-
-fn print_lines<const N: usize>(lines: [(&str, String); N], out: &mut impl Write) -> io::Result<()> {
-    lines
-        .iter()
-        .try_for_each(|(name, value)| writeln!(out, "  {name} {value}"))
-}
-
-fn bounds(own: &Timeouts, other: &Timeouts) -> [(&'static str, String, String); 6] {
-    let time = |name, own, other| (name, show_duration(own), show_duration(other));
-    let (rate, other_rate) = (own.min_rate.to_string(), other.min_rate.to_string());
-    [
-        time("connect", own.connect, other.connect),
-        time("first_token", own.first_token, other.first_token),
-        time("stall", own.stall, other.stall),
-        time("total", own.total, other.total),
-        time("write", own.write, other.write),
-        ("min_rate", rate, other_rate),
-    ]
 }
 
 fn balance(balance: Balance) -> &'static str {

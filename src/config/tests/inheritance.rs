@@ -277,6 +277,31 @@ fn what_is_inherited_is_cut_to_the_deadline() {
     assert_eq!(after, Some(HedgeAfter::Fixed(s(540))));
 }
 
+#[test]
+fn what_is_as_long_as_the_deadline_is_not_longer() {
+    let policy = own(
+        "deadline: 2s\n    hold: {at_most: 2s}\n    keepalive: 2s\n    retries: {patience: 2s}\n    \
+         hedge: {after: 2s}\n    timeouts: {total: 2s, stall: 2s}",
+    );
+    assert_eq!(policy.hold, head(12, s(2)));
+    assert_eq!(
+        (policy.keepalive, policy.retries.patience),
+        (Some(s(2)), s(2))
+    );
+    assert_eq!((policy.timeouts.total, policy.timeouts.stall), (s(2), s(2)));
+}
+
+#[test]
+fn as_many_texts_as_there_may_be_count_by_their_characters() {
+    let text = "é".repeat(256);
+    let texts = vec![text.clone(); 64];
+    let policy = own(&format!(
+        "refusals: fall_back\n    refusal_texts: [{}]",
+        texts.join(", ")
+    ));
+    assert_eq!(policy.refusal_texts, texts);
+}
+
 /// What `defaults` had to cut for their own deadline is whole again under a longer one.
 #[test]
 fn a_route_may_lengthen_the_deadline_of_defaults() {
@@ -355,9 +380,9 @@ fn a_target_may_wait_longer_than_its_route_but_not_past_the_deadline() {
 fn tiers_keep_their_order_balance_weights_and_prices() {
     let text = "
     tiers:
-      - [a/1, {target: a/2, weight: 1000, price: {input: 1.25, output: 10}}]
+      - [a/1, {target: a/2, weight: 1000, price: {input: 0, output: 1.25}}]
       - {balance: round_robin, targets: [a/3]}
-      - {balance: least_busy, targets: [{target: a/4, price: {input: 0, output: 0.000001}}]}
+      - {balance: least_busy, targets: [{target: a/4, price: {input: 10000, output: 0.000001}}]}
       - {balance: least_latency, targets: [a/5]}
       - {balance: least_cost, targets: [a/6]}
       - {balance: weighted, targets: [a/7]}
@@ -384,7 +409,7 @@ fn tiers_keep_their_order_balance_weights_and_prices() {
         Some(Price { input, output })
     };
     assert_eq!((targets[0].weight, targets[0].price), (1, None));
-    let expected = (1000, price(1_250_000, 10_000_000));
+    let expected = (1000, price(0, 1_250_000));
     assert_eq!((targets[1].weight, targets[1].price), expected);
-    assert_eq!(targets[3].price, price(0, 1));
+    assert_eq!(targets[3].price, price(10_000_000_000, 1));
 }

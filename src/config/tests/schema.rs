@@ -52,10 +52,8 @@ fn the_written_schema_is_the_generated_one() {
     );
 }
 
-/// A stray key in every section makes each reader tell what it knows.
-#[test]
-fn readers_and_schema_know_the_same_keys() {
-    let text = "
+/// A stray key in every section.
+const STRAY: &str = "
 ????: 0
 listen: [{????: 0, tls: {????: 0, certificates: [{????: 0}]}}]
 admin: {????: 0}
@@ -77,36 +75,42 @@ limits: {????: 0}
 log: {????: 0}
 drain: {????: 0}
 ";
-    let sections = [
-        ("", "ConfigFile"),
-        ("listen[0].", "ListenFile"),
-        ("listen[0].tls.", "ListenTlsFile"),
-        ("listen[0].tls.certificates[0].", "CertificateFile"),
-        ("admin.", "AdminAddressFile"),
-        ("keys[0].", "KeyFile"),
-        ("providers.a.", "ProviderFile"),
-        ("providers.a.health.", "HealthFile"),
-        ("providers.a.tls.", "ProviderTlsFile"),
-        ("providers.a.dns.", "DnsFile"),
-        ("routes.r.", "FullRouteFile"),
-        ("routes.r.hold.", "HoldHeadFile"),
-        ("routes.r.timeouts.", "TimeoutsFile"),
-        ("routes.r.retries.", "RetriesFile"),
-        ("routes.r.breaker.", "BreakerOnFile"),
-        ("routes.r.hedge.", "HedgeOnFile"),
-        ("routes.r.verdicts.", "VerdictsFile"),
-        ("routes.r.tiers[0].", "FullTierFile"),
-        ("routes.r.tiers[0].targets[0].", "FullTargetFile"),
-        ("routes.r.tiers[0].targets[0].price.", "PriceFile"),
-        ("defaults.", "DefaultsFile"),
-        ("passthrough.", "PassthroughFile"),
-        ("limits.", "LimitsFile"),
-        ("log.", "LogFile"),
-        ("drain.", "DrainFile"),
-    ];
-    let errors = read(&text.replace("????", "zzzzzzzzzz")).unwrap_err();
+
+/// Where the sections are, and the definitions of their keys.
+const SECTIONS: [(&str, &str); 25] = [
+    ("", "ConfigFile"),
+    ("listen[0].", "ListenFile"),
+    ("listen[0].tls.", "ListenTlsFile"),
+    ("listen[0].tls.certificates[0].", "CertificateFile"),
+    ("admin.", "AdminAddressFile"),
+    ("keys[0].", "KeyFile"),
+    ("providers.a.", "ProviderFile"),
+    ("providers.a.health.", "HealthFile"),
+    ("providers.a.tls.", "ProviderTlsFile"),
+    ("providers.a.dns.", "DnsFile"),
+    ("routes.r.", "FullRouteFile"),
+    ("routes.r.hold.", "HoldHeadFile"),
+    ("routes.r.timeouts.", "TimeoutsFile"),
+    ("routes.r.retries.", "RetriesFile"),
+    ("routes.r.breaker.", "BreakerOnFile"),
+    ("routes.r.hedge.", "HedgeOnFile"),
+    ("routes.r.verdicts.", "VerdictsFile"),
+    ("routes.r.tiers[0].", "FullTierFile"),
+    ("routes.r.tiers[0].targets[0].", "FullTargetFile"),
+    ("routes.r.tiers[0].targets[0].price.", "PriceFile"),
+    ("defaults.", "DefaultsFile"),
+    ("passthrough.", "PassthroughFile"),
+    ("limits.", "LimitsFile"),
+    ("log.", "LogFile"),
+    ("drain.", "DrainFile"),
+];
+
+/// A stray key in every section makes each reader tell what it knows.
+#[test]
+fn readers_and_schema_know_the_same_keys() {
+    let errors = read(&STRAY.replace("????", "zzzzzzzzzz")).unwrap_err();
     let mut properties = properties();
-    for (path, definition) in sections {
+    for (path, definition) in SECTIONS {
         let key = format!("{path}zzzzzzzzzz");
         let mistake = errors.mistakes().iter().find(|mistake| mistake.key == key);
         let rule = &mistake.unwrap_or_else(|| panic!("{key}\n{errors}")).rule;
