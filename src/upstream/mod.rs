@@ -6,6 +6,7 @@
 mod address;
 mod answer;
 mod answered;
+mod blame;
 mod breaker;
 mod call;
 mod discover;

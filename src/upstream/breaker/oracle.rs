@@ -114,7 +114,11 @@ impl Run {
         let Attempt { ticket, began } = self.attempts.remove(which % self.attempts.len());
         let prober = matches!(ticket, Ticket::Probe(_));
         let now = self.start + self.now;
-        self.breaker.settle(ticket, end, now, &self.policy);
+        if end == Settled::Neutral && self.history.len() % 2 == 0 {
+            self.breaker.take_back(ticket);
+        } else {
+            self.breaker.settle(ticket, end, now, &self.policy);
+        }
         let ill = self.is_ill();
         // Well or ill, it has been so without a break since the attempt began.
         let counts = self.turns(began) == self.turns(self.history.len());

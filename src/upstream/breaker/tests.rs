@@ -457,8 +457,11 @@ fn a_permit_that_is_dropped_gives_its_place_back() {
         assert_eq!(shared.admission(now), Admission::Probed);
         drop(probe);
     }
-    assert!(!shared.resort().is_probe());
     let probe = shared.admit(now).unwrap();
+    let resort = shared.resort();
+    assert!(!resort.is_probe());
+    drop(resort);
+    assert!(shared.admit(now).is_none(), "only its own place");
     probe.settle(Settled::Success, now, &one);
     assert_eq!(shared.state(now), BreakerState::Closed);
     shared.cool(now + SECOND, now);
