@@ -116,6 +116,7 @@ fn providers(generation: &Generation) -> Vec<Value> {
         json!({
             "address": peer.address,
             "health": format!("{:?}", peer.health).to_lowercase(),
+            "breaker": peer.breaker.name(),
             "in_flight": peer.in_flight,
             "last_error": peer.last_error.map(|last| {
                 json!({ "what": last.error.to_string(), "at": Timestamp(last.at).to_string() })

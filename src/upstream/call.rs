@@ -10,6 +10,7 @@ use bytes::Bytes;
 use pingora_core::connectors::http::Connector;
 
 use super::answer::AnswerHead;
+use super::breaker::Settled;
 use super::error::{CallError, Flaw, Phase};
 use super::failure::{Failure, Origin, Wanted};
 use super::inflate::Inflater;
@@ -77,25 +78,28 @@ enum Body {
 impl Call {
     /// Sends the request on a new line; one that turns out to be dead is replaced once.
     pub(super) async fn start(
-        line: Line,
-        lease: PeerLease,
+        mut line: Line,
+        mut lease: PeerLease,
         again: Again,
         started: Instant,
     ) -> Result<Self, CallError> {
         let connected = started.elapsed();
-        let mut line = line;
         let mut retries = 0;
         let message = Arc::clone(&again.message);
         if let Err(failure) = line.send(&message, again.bounds.write).await {
             drop(line);
-            let peer = Arc::clone(lease.peer());
-            peer.note_error(failure.error);
-            let wanted = failure.again.ok_or(failure.error)?;
-            retries = 1;
-            line = again
-                .renew(peer, wanted)
-                .await
-                .map_err(|failure| failure.error)?;
+            let renewed = match failure.again {
+                Some(wanted) => {
+                    retries = 1;
+                    lease.peer().note_error(failure.error);
+                    again.renew(Arc::clone(lease.peer()), wanted).await
+                }
+                None => Err(failure),
+            };
+            line = renewed.map_err(|failure| {
+                lease.failed(failure.error, Instant::now());
+                failure.error
+            })?;
         }
         Ok(Self {
             origin: line.origin(),
@@ -165,8 +169,16 @@ impl Call {
         }
     }
 
+    /// Says how the call ended, for the choice among the provider's peers: a status of 5xx, a
+    /// stall, a first token that did not come in time are failures that only the caller sees. What
+    /// fails before the head is noted by itself, and the first word counts.
+    pub fn note(&mut self, end: Settled) {
+        self.lease.note(end);
+    }
+
     /// Ends the call: the connection goes back to the pool when the answer has ended, or its end
-    /// is already here; else it is closed.
+    /// is already here; else it is closed. A whole 2xx answer of which nothing was noted is a
+    /// success of its peer.
     pub async fn release(mut self) {
         let LineState::Open(mut line) = std::mem::replace(&mut self.line, LineState::Gone) else {
             return;
@@ -178,6 +190,9 @@ impl Call {
             Body::Failed(_) => false,
         };
         if let (true, Some(head)) = (ended, &self.head) {
+            if (200..300).contains(&head.status) {
+                self.lease.note(Settled::Success);
+            }
             line.release(head.idle()).await;
         }
     }
@@ -269,7 +284,10 @@ impl Call {
     fn fail(&mut self, error: CallError) -> CallError {
         self.line = LineState::Gone;
         self.body = Body::Failed(error);
-        self.lease.peer().note_error(error);
+        match self.head {
+            None => self.lease.failed(error, Instant::now()),
+            Some(_) => self.lease.peer().note_error(error),
+        }
         error
     }
 }

@@ -146,6 +146,7 @@ impl Keeper {
                             failures,
                             successes,
                         },
+                        now.into_std(),
                     );
                 }
             }

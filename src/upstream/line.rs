@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use pingora_core::connectors::http::Connector;
@@ -78,8 +78,7 @@ impl Line {
             Ok(Err(error)) => Err(connecting(&error)),
             Err(_) => Err(CallError::ConnectTimeout),
         };
-        let (wire, reused) =
-            result.inspect_err(|&error| peer.note_unreached(error, Instant::now()))?;
+        let (wire, reused) = result?;
         let origin = if reused { Origin::Reused } else { Origin::New };
         if origin == Origin::New {
             peer.note_reached();

@@ -13,7 +13,7 @@ use pingora_load_balancing::discovery::Static;
 use pingora_load_balancing::selection::{BackendIter, BackendSelection, Consistent, RoundRobin};
 use pingora_load_balancing::{Backend, Backends, Extensions, LoadBalancer};
 
-use super::peer::{Peer, Standing};
+use super::peer::{Peer, PeerLease, Standing};
 use super::spec::Balance;
 
 /// The members of a pool at one time. Never changed: a new set takes its place.
@@ -60,18 +60,26 @@ impl Members {
         self.peers.get(found.ok()?)
     }
 
-    /// The peer for the next call: by balance among those that are usable, else the least bad,
-    /// for one that is down may be back, and an error is certain not to be an answer.
+    /// A place at the peer for the next call: by balance among those that are usable, else at the
+    /// least bad, for one that is down may be back, and an error is certain not to be an answer.
     pub(super) fn pick(
         &self,
         affinity: &[u8],
         tried: &[SocketAddr],
         now: Instant,
-    ) -> Option<&Arc<Peer>> {
+    ) -> Option<PeerLease> {
         let usable =
             |peer: &Peer| !tried.contains(&peer.address) && peer.standing(now) == Standing::Usable;
-        self.balanced(affinity, usable)
-            .or_else(|| self.least_bad(tried, now))
+        // Another call may take a peer's only place between the look and the lease.
+        for _ in &self.peers {
+            let Some(peer) = self.balanced(affinity, usable) else {
+                break;
+            };
+            if let Some(lease) = peer.lease(now) {
+                return Some(lease);
+            }
+        }
+        self.least_bad(tried, now).map(|peer| peer.resort(now))
     }
 
     fn balanced(&self, affinity: &[u8], usable: impl Fn(&Peer) -> bool) -> Option<&Arc<Peer>> {
@@ -142,6 +150,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::upstream::breaker::Settled;
     use crate::upstream::error::CallError;
     use crate::upstream::spec::{BaseUrl, Scheme};
     use crate::upstream::tally::Thresholds;
@@ -168,7 +177,7 @@ mod tests {
         let mut picked = HashMap::new();
         for _ in 0..count {
             let peer = members.pick(affinity, &[], Instant::now()).unwrap();
-            *picked.entry(peer.address).or_default() += 1;
+            *picked.entry(peer.address()).or_default() += 1;
         }
         picked
     }
@@ -178,7 +187,12 @@ mod tests {
             failures: 1,
             successes: 1,
         };
-        peer.note_check(Err(CallError::ConnectTimeout), thresholds);
+        peer.note_check(Err(CallError::ConnectTimeout), thresholds, Instant::now());
+    }
+
+    /// A call at a peer that cannot be connected to.
+    fn miss(peer: &Arc<Peer>, now: Instant) {
+        peer.resort(now).failed(CallError::ConnectTimeout, now);
     }
 
     #[test]
@@ -193,7 +207,7 @@ mod tests {
     fn the_least_busy_peer_is_next_and_equals_take_turns() {
         let members = members(Balance::LeastBusy, &[address(1), address(2), address(3)]);
         assert_eq!(picks(&members, b"", 3).len(), 3);
-        let _busy = [members.peers[0].lease(), members.peers[2].lease()];
+        let _busy = [0, 2].map(|peer: usize| members.peers[peer].lease(Instant::now()));
         assert_eq!(picks(&members, b"", 10)[&address(2)], 10);
     }
 
@@ -230,10 +244,14 @@ mod tests {
             let members = members(balance, &[address(1), address(2), address(3)]);
             fall(&members.peers[0]);
             let now = Instant::now();
-            members.peers[1].note_unreached(CallError::ConnectTimeout, now);
+            miss(&members.peers[1], now);
             assert_eq!(picks(&members, b"", 30)[&address(3)], 30);
-            members.peers[1].note_reached();
-            assert_eq!(picks(&members, b"1", 30).get(&address(1)), None);
+            members.peers[1].resort(now).note(Settled::Success);
+            let picked: usize = (0..30_u8)
+                .map(|n| picks(&members, &[n], 1))
+                .filter_map(|picked| picked.get(&address(2)).copied())
+                .sum();
+            assert!((5..25).contains(&picked), "{balance:?}: {picked}");
         }
     }
 
@@ -244,14 +262,76 @@ mod tests {
         for (at, peer) in [(3, 0), (1, 1), (2, 2)] {
             let peer = &members.peers[peer];
             fall(peer);
-            peer.note_unreached(CallError::ConnectTimeout, start + Duration::from_millis(at));
+            miss(peer, start + Duration::from_millis(at));
         }
         let now = start + Duration::from_millis(10);
         let mut tried = Vec::new();
         while let Some(peer) = members.pick(b"", &tried, now) {
-            tried.push(peer.address);
+            tried.push(peer.address());
         }
         assert_eq!(tried, [address(2), address(3), address(1)]);
+    }
+
+    #[test]
+    fn a_peer_whose_rest_is_over_gets_one_call_at_a_time_until_it_answers() {
+        for balance in [Balance::RoundRobin, Balance::LeastBusy, Balance::Consistent] {
+            let members = members(balance, &[address(1), address(2), address(3)]);
+            let start = Instant::now();
+            miss(&members.peers[0], start);
+            let calls = |now| -> Vec<PeerLease> {
+                (0..60_u8)
+                    .filter_map(|n| members.pick(&[n], &[], now))
+                    .collect()
+            };
+            let at_it = |calls: &[PeerLease]| {
+                let at_it = |call: &&PeerLease| call.address() == address(1);
+                calls.iter().filter(at_it).count()
+            };
+            let second = Duration::from_secs(1);
+            let resting = calls(start + 5 * second - Duration::from_nanos(1));
+            assert_eq!((resting.len(), at_it(&resting)), (60, 0), "{balance:?}");
+            for _ in 0..2 {
+                // Each probe is given up when its calls are dropped.
+                let over = calls(start + 5 * second);
+                assert_eq!((over.len(), at_it(&over)), (60, 1), "{balance:?}");
+            }
+            let probe = members.peers[0].lease(start + 5 * second);
+            probe.unwrap().note(Settled::Success);
+            assert!(at_it(&calls(start + 5 * second)) > 5, "{balance:?}");
+        }
+    }
+
+    #[test]
+    fn alone_in_its_pool_a_peer_is_asked_whatever_it_does() {
+        for balance in [Balance::RoundRobin, Balance::LeastBusy, Balance::Consistent] {
+            let members = members(balance, &[address(1)]);
+            let now = Instant::now();
+            for _ in 0..10 {
+                let mut lease = members.pick(b"", &[], now).unwrap();
+                lease.failed(CallError::ConnectTimeout, now);
+            }
+            assert!(members.pick(b"", &[address(1)], now).is_none());
+        }
+    }
+
+    #[test]
+    fn of_those_that_fail_the_one_that_is_probed_is_the_least_bad_and_one_that_is_down_the_worst() {
+        let members = members(Balance::RoundRobin, &[address(1), address(2), address(3)]);
+        let start = Instant::now();
+        let second = Duration::from_secs(1);
+        fall(&members.peers[2]);
+        // The second has failed its probe: it rests for ten seconds, and longer than the first.
+        miss(&members.peers[1], start);
+        miss(&members.peers[1], start + 5 * second);
+        miss(&members.peers[0], start + 6 * second);
+        let now = start + 11 * second;
+        let probe = members.pick(b"", &[], now).unwrap();
+        assert_eq!(probe.address(), address(1));
+        let mut tried = Vec::new();
+        while let Some(lease) = members.pick(b"", &tried, now) {
+            tried.push(lease.address());
+        }
+        assert_eq!(tried, [address(1), address(2), address(3)]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod address;
 mod answer;
 mod answered;
+mod blame;
 mod breaker;
 mod call;
 mod discover;
@@ -33,7 +34,9 @@ mod tests;
 
 pub use address::is_public;
 pub use answer::AnswerHead;
-pub use breaker::{Admission, Breaker, BreakerPolicy, BreakerState, Settled, Ticket};
+pub use breaker::{
+    Admission, Breaker, BreakerPolicy, BreakerState, Permit, Settled, SharedBreaker, Ticket,
+};
 pub use call::{Call, CallBounds, Timings};
 pub use error::{CallError, ConnectFailure, Flaw, InflateError, Phase};
 pub use message::Outgoing;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::error::CallError;
 use super::keeper;
-use super::peer::{Peer, PeerLease, PeerStatus};
+use super::peer::{PeerLease, PeerStatus};
 use super::roster::Roster;
 use super::spec::{BaseUrl, Peers, PoolSpec, ProviderSpec};
 
@@ -77,9 +77,7 @@ impl Pool {
     pub(super) fn lease(&self, affinity: &[u8], tried: &[SocketAddr]) -> Option<PeerLease> {
         self.keep();
         let members = self.roster.members.load();
-        members
-            .pick(affinity, tried, Instant::now())
-            .map(Peer::lease)
+        members.pick(affinity, tried, Instant::now())
     }
 
     pub(super) fn len(&self) -> usize {
@@ -87,9 +85,10 @@ impl Pool {
     }
 
     pub(super) fn status(&self) -> PoolStatus {
-        let members = self.roster.members.load();
+        let (members, now) = (self.roster.members.load(), Instant::now());
+        let peers = members.peers().iter().map(|peer| peer.status(now));
         PoolStatus {
-            peers: members.peers().iter().map(|peer| peer.status()).collect(),
+            peers: peers.collect(),
         }
     }
 

@@ -98,6 +98,12 @@ impl Provider {
         Ok((lease.peer().http.clone(), lease))
     }
 
+    #[cfg(test)]
+    pub(super) fn peer_at(&self, address: SocketAddr) -> Arc<super::peer::Peer> {
+        let members = self.pool.roster.members.load();
+        Arc::clone(members.find(address).unwrap())
+    }
+
     async fn connect(
         &self,
         affinity: &[u8],
@@ -110,7 +116,7 @@ impl Provider {
             if left.is_zero() {
                 return Err(CallError::ConnectTimeout);
             }
-            let Some(lease) = self.pool.lease(affinity, &tried) else {
+            let Some(mut lease) = self.pool.lease(affinity, &tried) else {
                 break;
             };
             let candidates = self.pool.len().min(ADDRESSES).saturating_sub(tried.len());
@@ -119,6 +125,7 @@ impl Provider {
                 Ok(line) => return Ok((line, lease)),
                 Err(error) => last = error,
             }
+            lease.failed(last, Instant::now());
             tried.push(lease.address());
         }
         Err(last)

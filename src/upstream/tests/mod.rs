@@ -3,6 +3,7 @@
 mod bodies;
 mod cancel;
 mod connections;
+mod ejection;
 mod framing;
 mod h2;
 mod names;
