@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use parking_lot::Mutex;
 
 use crate::route::{Condition, Latency, Standing};
-use crate::upstream::{Admission, Breaker, BreakerPolicy, BreakerState, Settled, Ticket};
+use crate::upstream::{Admission, BreakerPolicy, BreakerState, Permit, Settled, SharedBreaker};
 
 /// All targets of the process, by name.
 #[derive(Debug, Default)]
@@ -38,12 +38,12 @@ impl Standings {
 #[derive(Debug, Default)]
 pub struct TargetState {
     in_flight: AtomicU32,
-    judged: Mutex<Judged>,
+    breaker: Arc<SharedBreaker>,
+    heard: Mutex<Heard>,
 }
 
 #[derive(Debug, Default)]
-struct Judged {
-    breaker: Breaker,
+struct Heard {
     latency: Latency,
     last_failure: Option<LastFailure>,
 }
@@ -73,78 +73,77 @@ pub struct TargetStatus {
 }
 
 impl TargetState {
-    /// What a plan needs to know.
-    pub(super) fn condition(&self, breaker: Option<&BreakerPolicy>, now: Instant) -> Condition {
-        let judged = self.judged.lock();
+    /// What a plan needs to know. A route without a breaker does not ask this one.
+    pub(super) fn condition(&self, policy: Option<&BreakerPolicy>, now: Instant) -> Condition {
         let in_flight = self.in_flight.load(Ordering::Relaxed);
+        let admission = match policy {
+            Some(_) => self.breaker.admission(now),
+            None => Admission::Free,
+        };
         Condition {
-            standing: Standing::Known(match breaker {
-                Some(_) => judged.breaker.admission(now),
-                None => Admission::Free,
-            }),
+            standing: Standing::Known(admission),
             in_flight,
-            latency: judged.latency.estimate(now, in_flight),
+            latency: self.heard.lock().latency.estimate(now, in_flight),
         }
     }
 
     /// Leave for an attempt, or `None` when the breaker is shut or another attempt probes it.
     pub(super) fn admit(
         self: &Arc<Self>,
-        breaker: Option<&BreakerPolicy>,
+        policy: Option<&BreakerPolicy>,
         now: Instant,
     ) -> Option<Pass> {
-        let ticket = match breaker {
-            Some(_) => self.judged.lock().breaker.admit(now)?,
-            None => Ticket::Plain,
+        let permit = match policy {
+            Some(_) => Some(self.breaker.admit(now)?),
+            None => None,
         };
-        Some(self.pass(ticket, breaker))
+        Some(self.pass(permit))
     }
 
     /// Leave for an attempt whatever the breaker says: there is no other way.
-    pub(super) fn resort(self: &Arc<Self>, breaker: Option<&BreakerPolicy>, now: Instant) -> Pass {
-        self.admit(breaker, now)
-            .unwrap_or_else(|| self.pass(Ticket::Resort, breaker))
+    pub(super) fn resort(self: &Arc<Self>, policy: Option<&BreakerPolicy>, now: Instant) -> Pass {
+        self.admit(policy, now)
+            .unwrap_or_else(|| self.pass(Some(self.breaker.resort())))
     }
 
-    fn pass(self: &Arc<Self>, ticket: Ticket, breaker: Option<&BreakerPolicy>) -> Pass {
+    fn pass(self: &Arc<Self>, permit: Option<Permit>) -> Pass {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         Pass {
             state: Arc::clone(self),
-            ticket: Some(ticket),
-            breaker: breaker.cloned(),
+            permit,
         }
     }
 
-    /// A first token came after `wait`.
+    /// A first token came after `wait`, or was given up after it.
     pub(super) fn note_first_token(&self, wait: Duration, now: Instant) {
-        self.judged.lock().latency.observe(wait, now);
+        self.heard.lock().latency.observe(wait, now);
     }
 
     /// Leaves the target alone for `wait`.
     pub(super) fn cool(&self, wait: Duration, now: Instant) {
         if let Some(until) = now.checked_add(wait) {
-            self.judged.lock().breaker.cool(until, now);
+            self.breaker.cool(until, now);
         }
     }
 
     /// The silence after which an attempt at it is unusual, once enough is known.
     pub(super) fn p95(&self) -> Option<Duration> {
-        self.judged.lock().latency.p95()
+        self.heard.lock().latency.p95()
     }
 
     /// For a status page.
     pub fn status(&self, now: Instant) -> TargetStatus {
-        let judged = self.judged.lock();
-        let shut_for = match judged.breaker.admission(now) {
+        let shut_for = match self.breaker.admission(now) {
             Admission::Shut { until } => Some(until.saturating_duration_since(now)),
             Admission::Free | Admission::Probe | Admission::Probed => None,
         };
+        let heard = self.heard.lock();
         TargetStatus {
-            breaker: judged.breaker.state(now),
+            breaker: self.breaker.state(now),
             shut_for,
             in_flight: self.in_flight.load(Ordering::Relaxed),
-            first_token: judged.latency.estimate(now, 0),
-            last_failure: judged.last_failure,
+            first_token: heard.latency.estimate(now, 0),
+            last_failure: heard.last_failure,
         }
     }
 }
@@ -153,31 +152,33 @@ impl TargetState {
 #[derive(Debug)]
 pub(super) struct Pass {
     state: Arc<TargetState>,
-    ticket: Option<Ticket>,
-    breaker: Option<BreakerPolicy>,
+    permit: Option<Permit>,
 }
 
 impl Pass {
-    /// The head of its answer has passed the gate: a probe has proved what it was made for, however
-    /// long the rest takes.
-    pub(super) fn committed(&mut self, now: Instant) {
-        if matches!(self.ticket, Some(Ticket::Probe | Ticket::Resort)) {
-            self.settle(Settled::Success, now);
-            self.ticket = Some(Ticket::Plain);
+    /// The head of its answer has passed the gate. A target that was shut has proved what was to
+    /// be proved, however long the rest takes; should that fail, it counts like any other.
+    pub(super) fn committed(&mut self, policy: Option<&BreakerPolicy>, now: Instant) {
+        if self
+            .permit
+            .as_ref()
+            .is_some_and(|permit| !permit.is_plain())
+        {
+            self.settle(Settled::Success, policy, now);
+            self.permit = self.state.breaker.admit(now);
         }
     }
 
     /// The attempt ended.
-    pub(super) fn settle(&mut self, end: Settled, now: Instant) {
-        if let (Some(ticket), Some(policy)) = (self.ticket.take(), &self.breaker) {
-            let mut judged = self.state.judged.lock();
-            judged.breaker.settle(ticket, end, now, policy);
+    pub(super) fn settle(&mut self, end: Settled, policy: Option<&BreakerPolicy>, now: Instant) {
+        if let (Some(permit), Some(policy)) = (self.permit.take(), policy) {
+            permit.settle(end, now, policy);
         }
     }
 
     /// The attempt failed, for people to see.
     pub(super) fn failed(&self, reason: &'static str) {
-        self.state.judged.lock().last_failure = Some(LastFailure {
+        self.state.heard.lock().last_failure = Some(LastFailure {
             reason,
             at: SystemTime::now(),
         });
@@ -186,7 +187,6 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.settle(Settled::Neutral, Instant::now());
         self.state.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

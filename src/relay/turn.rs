@@ -101,12 +101,14 @@ impl<'j> Turn<'j> {
 
     /// Its answer is on its way to the client.
     pub(super) fn committed(&mut self) {
-        self.pass.committed(Instant::now());
+        let policy = self.job.policy().breaker.as_ref();
+        self.pass.committed(policy, Instant::now());
     }
 
     /// It answered to the end.
     pub(super) fn served(mut self) -> Attempt {
-        self.pass.settle(Settled::Success, Instant::now());
+        let policy = self.job.policy().breaker.as_ref();
+        self.pass.settle(Settled::Success, policy, Instant::now());
         self.close()
     }
 
@@ -118,9 +120,10 @@ impl<'j> Turn<'j> {
         verdict: &'static str,
     ) -> Attempt {
         let now = Instant::now();
-        self.pass.settle(judged.health, now);
+        let policy = self.job.policy().breaker.as_ref();
+        self.pass.settle(judged.health, policy, now);
         self.pass.failed(why.name());
-        if let (Some(wait), true) = (judged.cool, self.job.policy().breaker.is_some()) {
+        if let (Some(wait), Some(_)) = (judged.cool, policy) {
             self.lane.state.cool(wait, now);
         }
         if let (Why::Expired(_), None) = (why, self.first_token) {

@@ -197,9 +197,6 @@ impl Call {
         }
     }
 
-    /// temporary
-    pub fn note(&self, _end: super::breaker::Settled) {}
-
     /// Where the answer comes from.
     pub fn peer_address(&self) -> SocketAddr {
         self.lease.address()

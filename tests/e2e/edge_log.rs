@@ -76,7 +76,9 @@ const ALWAYS: [&str; 11] = [
 ];
 
 /// Fields that may be there.
-const SOMETIMES: [&str; 12] = [
+const SOMETIMES: [&str; 14] = [
+    "held_ms",
+    "commit",
     "key",
     "stream",
     "route",

@@ -69,6 +69,11 @@ impl Permit {
         matches!(self.ticket, Some(Ticket::Probe(_)))
     }
 
+    /// Whether nothing spoke against this attempt when it began.
+    pub fn is_plain(&self) -> bool {
+        matches!(self.ticket, Some(Ticket::Plain(_)))
+    }
+
     /// See [`Breaker::settle`].
     pub fn settle(mut self, end: Settled, now: Instant, policy: &BreakerPolicy) {
         if let Some(ticket) = self.ticket.take() {
