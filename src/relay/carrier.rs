@@ -51,6 +51,7 @@ enum Begun {
 
 /// A failed attempt: what was ruled, and what the client may be shown of it.
 struct Lost {
+    target: Arc<str>,
     ruling: Ruling,
     document: Option<(u16, Bytes)>,
 }
@@ -170,12 +171,14 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             Ruling::Surface => surface::document(turn.lane, self.job.request.dialect, why),
             _ => None,
         };
+        let target = Arc::clone(&turn.target().name);
         turn.discard();
         self.tried.push(Tried::of(turn.target(), why, &judged));
         loud(&turn.target().name, why, &judged);
         let attempt = turn.failed(why, &judged, judged.ruling.name());
         self.book(attempt);
         Lost {
+            target,
             ruling: judged.ruling,
             document,
         }
@@ -200,6 +203,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         }
         let head = AnswerHead {
             status,
+            target: Some(lost.target),
             ..self.head(Content::Json, 0, None)
         };
         self.report.outcome = match self.client.answer(head, body).await {
@@ -220,6 +224,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         let end = match held {
             Held::Failed(why) => End::Broken(why),
             Held::Whole(body) => {
+                self.report.commit = Some("whole");
                 let head = self.head(Content::Json, 1, Some(turn.target()));
                 match self.client.answer(head, body).await {
                     Ok(()) => End::Served,
@@ -382,6 +387,8 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         }
         match after {
             HedgeAfter::Fixed(after) => Some(after),
+            // A whole answer is silent until it is thought out.
+            HedgeAfter::P95 if self.job.request.delivery == Delivery::Whole => None,
             HedgeAfter::P95 => turn.lane.state.p95(),
         }
     }

@@ -36,7 +36,7 @@ pub(super) struct Turn<'j> {
     tokens: Tokens,
     pass: Pass,
     /// Set once its first token has come, for who watches it from outside.
-    spoke: Arc<AtomicBool>,
+    spoke: Option<Arc<AtomicBool>>,
 }
 
 impl<'j> Turn<'j> {
@@ -66,7 +66,7 @@ impl<'j> Turn<'j> {
             gate: None,
             tokens: Tokens(0),
             pass,
-            spoke: Arc::default(),
+            spoke: None,
         }
     }
 
@@ -75,8 +75,8 @@ impl<'j> Turn<'j> {
     }
 
     /// Tells whether its first token has come, while it runs elsewhere.
-    pub(super) fn spoke(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.spoke)
+    pub(super) fn spoke(&mut self) -> Arc<AtomicBool> {
+        Arc::clone(self.spoke.get_or_insert_default())
     }
 
     /// Notes what a step says about the provider's being alive.
@@ -84,19 +84,23 @@ impl<'j> Turn<'j> {
         self.tokens += step.tokens;
         match step.life {
             Life::None => {}
-            Life::Content if self.first_token.is_none() => self.began(now),
+            Life::Content if self.first_token.is_none() => {
+                let wait = now.saturating_duration_since(self.begun);
+                self.lane.state.note_first_token(wait, now);
+                self.began(now);
+            }
             Life::Progress | Life::Content => self.watch.clocks.progressed(now, step.tokens),
         }
     }
 
     /// Its first token came at `now`.
     pub(super) fn began(&mut self, now: Instant) {
-        let wait = now.saturating_duration_since(self.begun);
         self.first_token = Some(now);
-        self.record.first_token = Some(wait);
-        self.lane.state.note_first_token(wait, now);
+        self.record.first_token = Some(now.saturating_duration_since(self.begun));
         self.watch.clocks.begun(now);
-        self.spoke.store(true, Ordering::Relaxed);
+        if let Some(spoke) = &self.spoke {
+            spoke.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Its answer is on its way to the client.

@@ -99,7 +99,9 @@ impl Record {
 
 /// Why another target than the first answers: what ended the last attempt at the first one.
 pub fn fallback_reason(attempts: &[Attempt], answering: &str) -> Option<&'static str> {
-    let first = &attempts.first()?.target;
+    // The first to be made, which need not be the first to end.
+    let first = attempts.iter().find(|one| one.kind == AttemptKind::First)?;
+    let first = &first.target;
     if **first == *answering {
         return None;
     }

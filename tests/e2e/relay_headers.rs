@@ -104,6 +104,9 @@ async fn a_client_gets_exactly_the_headers_of_the_list() {
         "x-segue-target: sim/m",
         "x-segue-attempts: 1",
     ];
+    let streamed = [&from[..], &["x-segue-held-ms: 0"]].concat();
+    let tried = ["x-segue-route: model", "x-segue-attempts: 2"];
+    let gone = [&tried[..], &["x-should-retry: false"]].concat();
     let json = "content-type: application/json";
     let cases = [
         ("tokens=2", WHOLE, 200, &from[..], json, true),
@@ -111,7 +114,7 @@ async fn a_client_gets_exactly_the_headers_of_the_list() {
             "tokens=2",
             STREAM,
             200,
-            &from,
+            &streamed,
             "content-type: text/event-stream; charset=utf-8",
             false,
         ),
@@ -119,14 +122,14 @@ async fn a_client_gets_exactly_the_headers_of_the_list() {
             "tokens=2,encoding=gzip",
             STREAM,
             200,
-            &from,
+            &streamed,
             "content-type: text/event-stream; charset=utf-8",
             false,
         ),
         ("status=400", WHOLE, 400, &from, json, true),
-        ("status=500", STREAM, 502, &[], json, true),
-        ("cut", WHOLE, 502, &[], json, true),
-        ("status=429", WHOLE, 429, &[], json, true),
+        ("status=500", STREAM, 502, &gone, json, true),
+        ("cut", WHOLE, 502, &gone, json, true),
+        ("status=429", WHOLE, 429, &tried, json, true),
     ];
     for (script, how, status, more, kind, has_length) in cases {
         world.script(&format!("{script},{talk}"));

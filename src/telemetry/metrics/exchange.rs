@@ -1,6 +1,6 @@
 //! What an exchange counts for.
 
-use crate::telemetry::record::{Outcome, Record};
+use crate::telemetry::record::{AttemptKind, Outcome, Record};
 
 use super::Metrics;
 use super::series::Known;
@@ -61,9 +61,14 @@ impl Metrics {
     fn count_fallbacks(&self, record: &Record, route: &str, known: &Known) {
         for pair in record.attempts.windows(2) {
             let [from, to] = pair else { continue };
-            if from.target != to.target {
-                let (reason, labels) = (from.error.unwrap_or("none"), (&from.target, &to.target));
-                let (from, to) = (known.target(labels.0), known.target(labels.1));
+            let is_fallback = match to.kind {
+                AttemptKind::Fallback => true,
+                AttemptKind::Hedge => to.error.is_none(),
+                AttemptKind::First | AttemptKind::Retry => false,
+            };
+            if is_fallback {
+                let reason = from.error.unwrap_or("none");
+                let (from, to) = (known.target(&from.target), known.target(&to.target));
                 self.fallbacks
                     .with_label_values(&[route, from, to, reason])
                     .inc();
