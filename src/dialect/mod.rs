@@ -1,10 +1,15 @@
 //! Wire formats: a folder each, with the same four files: parse, build, decode, encode.
 
 mod carry;
+mod classify;
 mod dispatch;
 pub mod openai;
 
+#[cfg(test)]
+mod tests;
+
 pub use carry::{Carry, Malformed, Segments, Sink};
+pub use classify::classify;
 pub use dispatch::{
     Stream, build, end, failure, fault, fault_event, model, models, parse, path, whole,
 };
