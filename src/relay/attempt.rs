@@ -12,7 +12,7 @@ use crate::relay::pump::Life;
 use crate::relay::turn::{Raced, Turn, stopped};
 use crate::relay::verdict::{self, End, Why};
 use crate::relay::whole::Short;
-use crate::relay::{headers, stream, surface, whole};
+use crate::relay::{headers, stream, surface, wait, whole};
 use crate::route::Target;
 use crate::telemetry::{Attempt, Connection, ProviderCode};
 use crate::units::ByteSize;
@@ -80,7 +80,7 @@ impl<C: Client> Turn<'_, '_, C> {
                 self.saw(Life::Content, Instant::now());
                 whole::run(self, &mut call, head).await
             }
-            Ok(Kind::Bad(status, wait)) => self.bad_status(&mut call, provider, status, wait).await,
+            Ok(Kind::Bad(status)) => self.bad_status(&mut call, provider, status).await,
             Err(end) => end,
         };
         match end {
@@ -134,12 +134,7 @@ impl<C: Client> Turn<'_, '_, C> {
         self.attempt.first_byte = Some(self.begun.elapsed());
         self.attempt.status = Some(head.status);
         if head.status != 200 {
-            let wait = verdict::retry_after(
-                head.get("retry-after-ms"),
-                head.get("retry-after"),
-                SystemTime::now(),
-            );
-            return Ok(Kind::Bad(head.status, wait));
+            return Ok(Kind::Bad(head.status));
         }
         let answer = |content| AnswerHead {
             status: 200,
@@ -160,13 +155,7 @@ impl<C: Client> Turn<'_, '_, C> {
     }
 
     /// Reads an error body; passes it on if it is about the client's own request.
-    async fn bad_status(
-        &mut self,
-        call: &mut Call,
-        provider: &Provider,
-        status: u16,
-        retry_after: Option<Duration>,
-    ) -> End {
+    async fn bad_status(&mut self, call: &mut Call, provider: &Provider, status: u16) -> End {
         let reading = whole::read(self, call, ERROR_BODY_LIMIT);
         let body = match tokio::time::timeout(ERROR_BODY_WAIT, reading).await {
             Ok(Ok(body)) => body,
@@ -175,6 +164,10 @@ impl<C: Client> Turn<'_, '_, C> {
             Ok(Err(Short::Failed(_))) | Err(_) => bytes::Bytes::new(),
         };
         let failure = dialect::failure(self.target.dialect, status, &body);
+        let retry_after = match call.head().await {
+            Ok(head) => wait::wait(|name| head.get(name), &failure, SystemTime::now()),
+            Err(_) => None,
+        };
         if !verdict::surfaces(status) {
             return End::Failed(Why::Status {
                 status,
@@ -222,8 +215,8 @@ enum Kind {
     Stream(AnswerHead),
     /// One document.
     Whole(AnswerHead),
-    /// A status that is not 200, and when to come back.
-    Bad(u16, Option<Duration>),
+    /// A status that is not 200.
+    Bad(u16),
 }
 
 /// The provider's code for its error, or else its type.

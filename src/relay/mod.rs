@@ -18,6 +18,7 @@ mod stream;
 mod surface;
 mod turn;
 mod verdict;
+mod wait;
 mod whole;
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! explain; the reasons are told apart here so that retries and fallback can be added as further
 //! columns of the same table.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::exchange::{Failure, Fault, FaultKind};
 use crate::relay::clocks::Expired;
@@ -42,7 +42,7 @@ pub(super) enum Why {
         status: u16,
         /// The provider's words.
         failure: Box<Failure>,
-        /// When it may be tried again.
+        /// How long the provider asks to wait.
         retry_after: Option<Duration>,
     },
     /// Good status, wrong content type.
@@ -113,7 +113,7 @@ impl Why {
                 retry_after,
                 ..
             } => Fault {
-                retry_after: *retry_after,
+                retry_after: retry_after.map(|wait| wait.min(LONGEST_RETRY_AFTER)),
                 ..Fault::new(
                     FaultKind::RateLimited,
                     format!("the provider behind {route:?} has reached a rate limit"),
@@ -175,70 +175,9 @@ pub(super) fn conclude(end: End, route: &str) -> (Outcome, Option<Fault>) {
     }
 }
 
-/// Reads `retry-after-ms` and `retry-after` (seconds or a date, RFC 9110 §10.2.3). Rubbish and
-/// the past count as none; the rest is clamped to ten minutes.
-pub(super) fn retry_after(
-    millis: Option<&str>,
-    plain: Option<&str>,
-    now: SystemTime,
-) -> Option<Duration> {
-    let wait = millis
-        .and_then(|text| seconds(text, 1e-3))
-        .or_else(|| plain.and_then(|text| seconds(text, 1.0).or_else(|| until(text, now))))?;
-    Some(wait.min(LONGEST_RETRY_AFTER))
-}
-
-fn seconds(text: &str, unit: f64) -> Option<Duration> {
-    let number: f64 = text.trim().parse().ok()?;
-    if !number.is_finite() || number < 0.0 {
-        return None;
-    }
-    let longest = LONGEST_RETRY_AFTER.as_secs_f64();
-    Some(Duration::from_secs_f64((number * unit).min(longest)))
-}
-
-fn until(text: &str, now: SystemTime) -> Option<Duration> {
-    httpdate::parse_http_date(text.trim())
-        .ok()?
-        .duration_since(now)
-        .ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn retry_after_is_read_in_every_form_and_clamped() {
-        let now = httpdate::parse_http_date("Sat, 21 Nov 2026 10:00:00 GMT").unwrap();
-        let cases = [
-            (None, None, None),
-            (None, Some("2"), Some(2_000)),
-            (None, Some(" 2 "), Some(2_000)),
-            (None, Some("0"), Some(0)),
-            (None, Some("1.5"), Some(1_500)),
-            (None, Some("Sat, 21 Nov 2026 10:00:05 GMT"), Some(5_000)),
-            (None, Some("Sat, 21 Nov 2026 09:00:05 GMT"), None),
-            (None, Some("1e20"), Some(600_000)),
-            (None, Some("99999999999999999999999"), Some(600_000)),
-            (None, Some("NaN"), None),
-            (None, Some("inf"), None),
-            (None, Some("-3"), None),
-            (None, Some(""), None),
-            (None, Some("soon"), None),
-            (Some("250"), Some("9"), Some(250)),
-            (Some("-1"), Some("9"), Some(9_000)),
-            (Some("rubbish"), None, None),
-        ];
-        for (millis, plain, expected) in cases {
-            let expected = expected.map(Duration::from_millis);
-            assert_eq!(
-                retry_after(millis, plain, now),
-                expected,
-                "{millis:?} {plain:?}"
-            );
-        }
-    }
 
     #[test]
     fn only_errors_about_the_clients_own_request_surface() {
