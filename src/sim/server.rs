@@ -77,8 +77,8 @@ pub struct Sim {
 enum Listeners {
     /// The tasks that accept.
     Up(Vec<JoinHandle<()>>),
-    /// Sockets that are bound and do not listen: connects are refused, and nobody else takes the
-    /// port. None where that did not work.
+    /// Sockets that are bound and do not listen: connects are refused, and nobody who asks for a
+    /// free port is given this one. None where that did not work.
     Down(Vec<Option<TcpSocket>>),
 }
 
