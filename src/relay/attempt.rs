@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::dialect;
-use crate::exchange::{Delivery, Failure, Fault, FaultKind};
+use crate::exchange::{Delivery, Failure};
 use crate::relay::client::{AnswerHead, Client, ClientGone, Content};
 use crate::relay::clocks::Clocks;
 use crate::relay::job::{Job, Report};
 use crate::relay::pump::Life;
 use crate::relay::turn::{Raced, Turn, stopped};
-use crate::relay::verdict::{self, End, Why};
+use crate::relay::verdict::{self, End, Ruling, Why};
 use crate::relay::whole::Short;
 use crate::relay::{headers, stream, surface, wait, whole};
 use crate::route::Target;
@@ -164,23 +164,26 @@ impl<C: Client> Turn<'_, '_, C> {
             Ok(Err(Short::Failed(_))) | Err(_) => bytes::Bytes::new(),
         };
         let failure = dialect::failure(self.target.dialect, status, &body);
-        let retry_after = match call.head().await {
+        let wait = match call.head().await {
             Ok(head) => wait::wait(|name| head.get(name), &failure, SystemTime::now()),
             Err(_) => None,
         };
-        if !verdict::surfaces(status) {
-            return End::Failed(Why::Status {
-                status,
-                failure: Box::new(failure),
-                retry_after,
-            });
-        }
-        self.attempt.provider_code = code(&failure);
-        let body = if surface::is_error(&body) {
-            surface::scrub(body, provider.spec())
+        let why = Why::Status {
+            status,
+            failure: Box::new(failure),
+            wait,
+            body,
+        };
+        let policy = &self.job.route.policy;
+        let judged = verdict::judge(&why, policy, self.attempt.kind);
+        let (Ruling::Surface, Some((status, body))) = (judged.ruling, why.shown()) else {
+            return End::Failed(why);
+        };
+        self.attempt.provider_code = why.failure().and_then(code);
+        let body = if surface::is_error(body) {
+            surface::scrub(body.clone(), provider.spec())
         } else {
-            let fault = Fault::new(FaultKind::BadRequest, "the provider refused the request");
-            dialect::fault(self.job.request.dialect, &fault)
+            dialect::fault(self.job.request.dialect, &why.fault(&self.job.route.name))
         };
         let head = AnswerHead {
             status,
@@ -201,6 +204,7 @@ impl<C: Client> Turn<'_, '_, C> {
             End::Surfaced => Some("surfaced"),
             End::Aborted => Some("aborted"),
             End::Failed(why) | End::Broken(why) => {
+                self.attempt.class = Some(why.class());
                 self.attempt.provider_code = why.failure().and_then(code);
                 Some(why.name())
             }

@@ -15,6 +15,8 @@ pub(super) enum Expired {
     FirstToken,
     /// Silence after the first token.
     Stall,
+    /// Too few tokens for too long.
+    Crawl,
     /// The attempt as a whole took too long.
     Total,
     /// The exchange's deadline has come.

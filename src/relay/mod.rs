@@ -56,7 +56,7 @@ pub async fn carry<C: Client>(client: &mut C, job: &Job<'_>) -> Report {
         return report;
     };
     let end = attempt::run(client, job, target, provider, &mut report).await;
-    let (outcome, fault) = verdict::conclude(end, &job.route.name);
+    let (outcome, fault) = verdict::conclude(end, &target.name, &job.route.name);
     report.outcome = outcome;
     report.fault = fault;
     report

@@ -192,7 +192,10 @@ impl Pump {
                     || !self.gate.is_committed() && out.sign == Sign::Preamble => {}
             Carry::Comment => out.push(frame.raw.clone()),
             Carry::Failure => {
-                return Some(Err(Why::InStream(seen.failure.unwrap_or_default())));
+                return Some(Err(Why::InStream {
+                    failure: seen.failure.unwrap_or_default(),
+                    document: frame.data.clone().unwrap_or_default(),
+                }));
             }
             Carry::End if !self.answer.finished() => return Some(Err(Why::Truncated)),
             Carry::End => {

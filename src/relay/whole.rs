@@ -70,7 +70,7 @@ pub(super) async fn read<C: Client>(
 }
 
 /// Looks for what makes a good status a bad answer; returns the usage.
-fn check(dialect: Dialect, body: &[u8]) -> Result<Option<Usage>, Why> {
+fn check(dialect: Dialect, body: &Bytes) -> Result<Option<Usage>, Why> {
     let mut usage = None;
     let mut failure: Option<Box<Failure>> = None;
     dialect::whole(dialect, body, &mut |event| match event {
@@ -80,7 +80,10 @@ fn check(dialect: Dialect, body: &[u8]) -> Result<Option<Usage>, Why> {
     })
     .map_err(|_| Why::Malformed)?;
     match failure {
-        Some(failure) => Err(Why::InStream(failure)),
+        Some(failure) => Err(Why::InStream {
+            failure,
+            document: body.clone(),
+        }),
         None => Ok(usage),
     }
 }
