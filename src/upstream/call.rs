@@ -7,13 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pingora_core::connectors::http::Connector;
 
 use super::answer::AnswerHead;
 use super::error::{CallError, Flaw, Phase};
 use super::failure::{Failure, Origin, Wanted};
 use super::inflate::Inflater;
-use super::line::Line;
+use super::line::{Line, Lines};
 use super::message::{Expects, Message};
 use super::peer::{Peer, PeerLease};
 
@@ -62,7 +61,7 @@ enum LineState {
 
 /// What a second try needs.
 pub(super) struct Again {
-    pub(super) connector: Arc<Connector>,
+    pub(super) lines: Arc<Lines>,
     pub(super) message: Arc<Message>,
     pub(super) bounds: CallBounds,
 }
@@ -167,6 +166,10 @@ impl Call {
 
     /// Ends the call: the connection goes back to the pool when the answer has ended, or its end
     /// is already here; else it is closed.
+    #[expect(
+        clippy::unused_async,
+        reason = "that nothing is waited for is nothing to build on"
+    )]
     pub async fn release(mut self) {
         let LineState::Open(mut line) = std::mem::replace(&mut self.line, LineState::Gone) else {
             return;
@@ -178,7 +181,7 @@ impl Call {
             Body::Failed(_) => false,
         };
         if let (true, Some(head)) = (ended, &self.head) {
-            line.release(head.idle()).await;
+            line.release(head.idle());
         }
     }
 
@@ -277,10 +280,10 @@ impl Again {
         peer: Arc<Peer>,
         wanted: Wanted,
     ) -> impl Future<Output = Result<Line, Failure>> + Send + use<> {
-        let (connector, message) = (Arc::clone(&self.connector), Arc::clone(&self.message));
+        let (lines, message) = (Arc::clone(&self.lines), Arc::clone(&self.message));
         let bounds = self.bounds;
         async move {
-            let mut line = Line::open(connector, peer, wanted, bounds.connect).await?;
+            let mut line = Line::open(lines, peer, wanted, bounds.connect).await?;
             line.send(&message, bounds.write).await?;
             Ok(line)
         }
