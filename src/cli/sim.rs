@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::address;
 use crate::cli::exit::failed;
-use crate::sim::{Entry, Journal, Options, Scenario, Script, Sim, to_json};
+use crate::sim::{Entry, Journal, Options, Scenario, Script, Sim, server_config, to_json};
 
 /// What follows the options in the help.
 const EXAMPLES: &str = "\
@@ -47,8 +47,9 @@ pub struct Args {
     /// Requests to remember; 0 is fastest
     #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
     pub keep: usize,
-    /// Speak TLS with this certificate chain (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    /// Speak TLS with this certificate chain (PEM),
+    /// HTTP/2 too
+    #[arg(long, value_name = "FILE", requires = "tls_key", verbatim_doc_comment)]
     pub tls_cert: Option<PathBuf>,
     /// The certificate's private key (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
@@ -274,11 +275,7 @@ fn tls(certificate: &Path, key: &Path) -> Result<ServerConfig, SimError> {
         .map_err(|source| unread(certificate, "certificate", source))?;
     let key =
         PrivateKeyDer::from_pem_file(key).map_err(|source| unread(key, "private key", source))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?)
+    Ok(server_config(chain, key)?)
 }
 
 #[cfg(test)]

@@ -85,10 +85,14 @@ pub enum Finish {
 pub struct Failure {
     /// The HTTP status, or the number that an in-stream error gives in its place.
     pub status: Option<u16>,
-    /// The error's type (`server_error`).
+    /// The error's type (`server_error`); `html` for a page.
     pub kind: Option<String>,
     /// The error's code (`rate_limit_exceeded`).
     pub code: Option<String>,
+    /// Finer codes that stand beside these two, with a space between them (Gemini's `quotaId`).
+    pub reasons: Option<String>,
+    /// The delay that the body asks for outside its words (`google.rpc.RetryInfo`), as it stands.
+    pub retry_delay: Option<String>,
     /// The provider's words. They may quote a prompt: for the client, not for the log.
     pub message: Option<String>,
 }

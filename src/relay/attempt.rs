@@ -226,7 +226,7 @@ impl Turn<'_> {
         let header = |name: &str| head.and_then(|head| head.get(name));
         Why::Status {
             status,
-            wait: wait::wait(header, failure.message.as_deref(), SystemTime::now()),
+            wait: wait::wait(header, &failure, SystemTime::now()),
             failure: Box::new(failure),
             body,
         }

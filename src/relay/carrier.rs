@@ -18,12 +18,12 @@ use crate::relay::client::{AnswerHead, Client, ClientGone, Content};
 use crate::relay::hedge::{self, Ended};
 use crate::relay::job::{Job, Report};
 use crate::relay::pour::{Opening, Outside, Stop, outside};
-use crate::relay::turn::Turn;
-use crate::relay::verdict::{self, End, Judgement, Ruling, Tried, Why};
+use crate::relay::turn::{Turn, provider_code};
+use crate::relay::verdict::{self, Alarm, End, Judgement, Ruling, Tried, Why};
 use crate::relay::walk::{Next, Terms, Walk, WayOut};
 use crate::relay::{release, surface};
 use crate::route::{Hedge, HedgeAfter, Place, Target};
-use crate::telemetry::{AttemptKind, Outcome, fallback_reason};
+use crate::telemetry::{Attempt, AttemptKind, Outcome, ProviderCode, fallback_reason};
 
 /// What keeps a connection open while an answer is held: a comment, at a frame's border.
 const SIGN_OF_LIFE: Bytes = Bytes::from_static(b": segue\n");
@@ -166,14 +166,14 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
 
     /// Books a failed attempt of which the client has seen nothing.
     fn failed(&mut self, mut turn: Turn<'j>, why: &Why) -> Lost {
-        let judged = verdict::judge(why, self.job.policy(), turn.record.kind);
+        let judged = verdict::judge(why, self.job.policy(), self.judged_as(&turn));
         let document = match judged.ruling {
             Ruling::Surface => surface::document(turn.lane, self.job.request.dialect, why),
             _ => None,
         };
         let target = Arc::clone(&turn.target().name);
         turn.discard();
-        self.tried.push(Tried::of(turn.target(), why, &judged));
+        self.tried.push(Tried::new(Arc::clone(&target), why));
         loud(&turn.target().name, why, &judged);
         let attempt = turn.failed(why, &judged, judged.ruling.name());
         self.book(attempt);
@@ -181,6 +181,15 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             target,
             ruling: judged.ruling,
             document,
+        }
+    }
+
+    /// How an attempt's target came to be asked: a retry at a later one is no less a fallback.
+    fn judged_as(&self, turn: &Turn<'j>) -> AttemptKind {
+        let later = |one: &Attempt| one.kind == AttemptKind::Fallback;
+        match turn.record.kind {
+            AttemptKind::Retry if self.report.attempts.iter().any(later) => AttemptKind::Fallback,
+            kind => kind,
         }
     }
 
@@ -264,7 +273,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 self.book(turn.cancelled("aborted"));
             }
             End::Broken(why) => {
-                let judged = verdict::judge(&why, self.job.policy(), turn.record.kind);
+                let judged = verdict::judge(&why, self.job.policy(), self.judged_as(&turn));
                 loud(turn.target().name.as_ref(), &why, &judged);
                 // Its connection is closed first, however long the client takes to hear of it.
                 let attempt = turn.failed(&why, &judged, "surface");
@@ -311,7 +320,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         }
     }
 
-    fn book(&mut self, attempt: crate::telemetry::Attempt) {
+    fn book(&mut self, attempt: Attempt) {
         self.report.attempts.push(attempt);
     }
 
@@ -450,9 +459,9 @@ fn enter<'j>(
 
 /// What an operator should hear of at once.
 fn loud(target: &str, why: &Why, judged: &Judgement) {
-    if judged.is_alarm() {
-        let code = why.provider_code();
-        let code = code.as_ref().map_or("", |code| code.as_str());
+    if judged.alarm == Alarm::Loud {
+        let code = provider_code(why);
+        let code = code.as_ref().map_or("", ProviderCode::as_str);
         log::warn!("{target}: {} ({}) {code}", why.name(), judged.class.name());
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use crate::dialect;
-use crate::exchange::{Dialect, Failure, Fault, FaultKind};
+use crate::exchange::{Dialect, Fault, FaultKind};
 use crate::json::Fields;
 use crate::relay::live::Lane;
 use crate::relay::verdict::Why;
@@ -17,13 +17,9 @@ const SCRUBBED: &[u8] = b"***";
 const SHORTEST: usize = 8;
 
 /// What of a failed attempt goes to the client: the provider's own words, without our credential,
-/// or ours where it found none that an SDK could read. `None` when it said nothing.
+/// or ours where it found none that an SDK could read. `None` when that is nobody's business but ours.
 pub(super) fn document(lane: &Lane, client: Dialect, why: &Why) -> Option<(u16, Bytes)> {
-    let (status, body) = match why {
-        Why::Status { status, body, .. } => (*status, body),
-        Why::InStream { failure, document } => (status_of(failure), document),
-        _ => return None,
-    };
+    let (status, body) = why.shown()?;
     if !is_error(body) {
         return Some((status, dialect::fault(client, &fault())));
     }
@@ -37,15 +33,6 @@ pub(super) fn document(lane: &Lane, client: Dialect, why: &Why) -> Option<(u16, 
 /// What is said of a request that a provider refused without words that can be passed on.
 pub(super) fn fault() -> Fault {
     Fault::new(FaultKind::BadRequest, "the provider refused the request")
-}
-
-/// The status that an error inside a good one should have had: only what is about the client's
-/// own request is surfaced.
-fn status_of(failure: &Failure) -> u16 {
-    failure
-        .status
-        .filter(|status| (400..500).contains(status))
-        .unwrap_or(400)
 }
 
 /// Whether a body is a JSON object with an `error`, as every SDK of these formats reads it.

@@ -14,7 +14,7 @@ use crate::relay::verdict::{Judgement, Why};
 use crate::relay::walk::WayOut;
 use crate::relay::watch::Watch;
 use crate::route::Target;
-use crate::telemetry::{Attempt, AttemptKind};
+use crate::telemetry::{Attempt, AttemptKind, ProviderCode};
 use crate::units::Tokens;
 use crate::upstream::{Call, Settled};
 
@@ -138,7 +138,7 @@ impl<'j> Turn<'j> {
         self.record.error = Some(why.name());
         self.record.class = Some(judged.class);
         self.record.verdict = Some(verdict);
-        self.record.provider_code = why.provider_code();
+        self.record.provider_code = provider_code(why);
         self.close()
     }
 
@@ -158,4 +158,10 @@ impl<'j> Turn<'j> {
         self.record.total = self.begun.elapsed();
         self.record
     }
+}
+
+/// The provider's code for its error, or else its type.
+pub(super) fn provider_code(why: &Why) -> Option<ProviderCode> {
+    let failure = why.failure()?;
+    ProviderCode::of(failure.code.as_deref().or(failure.kind.as_deref())?)
 }

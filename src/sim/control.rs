@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use crate::sim::entry::{End, Entry, Stage, hex};
 use crate::sim::head::Head;
 use crate::sim::journal::Journal;
-use crate::sim::script::{ParseError, Script};
+use crate::sim::script::{self, ParseError, Script};
 use crate::sim::state::State;
+use crate::sim::tally::Tally;
 
 /// Headers that are shown as their SHA-256 only: the journal may leave the machine.
 const SECRET_HEADERS: [&str; 6] = [
@@ -23,8 +24,8 @@ pub(crate) fn is_for(path: &str) -> bool {
     path.starts_with("/_sim/")
 }
 
-/// The whole answer to such a request, head included.
-pub(crate) fn answer(state: &State, head: &Head, body: &[u8]) -> Vec<u8> {
+/// The head and the body of the answer to such a request.
+pub(crate) fn answer(state: &State, head: &Head, body: &[u8]) -> (Vec<u8>, Vec<u8>) {
     let script_name = head
         .path
         .strip_prefix("/_sim/scripts/")
@@ -50,28 +51,40 @@ pub(crate) fn answer(state: &State, head: &Head, body: &[u8]) -> Vec<u8> {
         }
         _ => (404, json!({ "error": "no such endpoint" })),
     };
-    let body = document.to_string();
-    format!(
-        "HTTP/1.1 {status} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+    let body = document.to_string().into_bytes();
+    let head = format!(
+        "HTTP/1.1 {status} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         crate::sim::reply::reason(status),
         body.len()
-    )
-    .into_bytes()
+    );
+    (head.into_bytes(), body)
 }
 
 /// One script a line.
 fn scripts(body: &[u8]) -> Result<Vec<Script>, ParseError> {
     let text = String::from_utf8_lossy(body);
-    let lines: Vec<_> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    lines.into_iter().map(str::parse).collect()
+    let lines = text.lines().map(str::trim);
+    script::list(lines.filter(|line| !line.is_empty()))
 }
 
 fn counters(journal: &Journal) -> Value {
+    let models: serde_json::Map<_, _> = journal
+        .tallies()
+        .into_iter()
+        .map(|(model, tally)| {
+            let Tally {
+                total,
+                under_way,
+                most,
+            } = tally;
+            (
+                model,
+                json!({ "total": total, "under_way": under_way, "most": most }),
+            )
+        })
+        .collect();
     json!({
+        "models": models,
         "open_connections": journal.open_connections(),
         "under_way": journal.under_way(),
         "received": journal.received(),
@@ -122,6 +135,7 @@ pub fn to_json(entry: &Entry, journal: &Journal) -> Value {
         "arrived_ms": since(entry.arrived),
         "method": entry.method,
         "path": entry.path,
+        "model": entry.model(),
         "headers": headers,
         "body": String::from_utf8_lossy(entry.body()),
         "body_bytes": entry.body_bytes(),
@@ -129,6 +143,7 @@ pub fn to_json(entry: &Entry, journal: &Journal) -> Value {
         "script": entry.script().map(ToString::to_string),
         "tokens": entry.tokens(),
         "bytes": entry.bytes(),
+        "protocol": entry.protocol().name(),
         "end": entry.end().map(End::name),
         "closed_after": after,
         "ended_ms": entry.ended_at().map(since),
@@ -156,10 +171,10 @@ mod tests {
 
     fn ask(state: &State, request: &str, body: &str) -> (String, Value) {
         let head = Head::parse(format!("{request} HTTP/1.1\r\n\r\n").as_bytes()).unwrap();
-        let answer = String::from_utf8(answer(state, &head, body.as_bytes())).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let (head, body) = answer(state, &head, body.as_bytes());
+        let head = String::from_utf8(head).unwrap();
         let status = head.split(' ').nth(1).unwrap().to_owned();
-        (status, serde_json::from_str(body).unwrap())
+        (status, serde_json::from_slice(&body).unwrap())
     }
 
     #[test]

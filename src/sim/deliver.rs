@@ -5,24 +5,24 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::sim::asked::{Asked, Delivery};
-use crate::sim::body::{Incoming, Next};
 use crate::sim::entry::{BodyRecorder, Entry};
 use crate::sim::head::{Head, Persistence};
+use crate::sim::intake::Broken;
 use crate::sim::journal::Journal;
+use crate::sim::link::{Last, Link};
 use crate::sim::openai::{self, Origin};
 use crate::sim::outlet::{FULL, Outlet, Over};
 use crate::sim::reply::{BodySize, Facts, Reply};
 use crate::sim::script::{Fault, FaultKind, Framing, Length, Point, Script, Shape};
 use crate::sim::steps::{Form, Piece, Step, Steps};
-use crate::sim::text::GARBAGE;
-use crate::sim::wire::{READ, Wire, later};
+use crate::sim::wire::later;
 
 /// A document whose length could only be found by writing more than this goes out in chunks.
 const LARGEST_MEASURED: u64 = 64 << 20;
 
 /// Everything that an answer depends on beside what is asked.
-pub(crate) struct Exchange<'a> {
-    pub(crate) wire: &'a mut Wire,
+pub(crate) struct Exchange<'a, L> {
+    pub(crate) link: &'a mut L,
     pub(crate) head: &'a Head,
     pub(crate) entry: &'a Entry,
     pub(crate) journal: &'a Journal,
@@ -88,7 +88,7 @@ impl Writer<'_> {
     }
 }
 
-impl Exchange<'_> {
+impl<L: Link> Exchange<'_, L> {
     /// Sends a chat completion.
     pub(crate) async fn chat(mut self, asked: &Asked) -> Result<Persistence, Over> {
         let script = self.script;
@@ -166,7 +166,6 @@ impl Exchange<'_> {
         size: BodySize,
     ) -> Result<Persistence, Over> {
         let script = self.script;
-        let mut incoming = Incoming::new(self.head.length);
         self.prologue().await?;
         let content_type = self.head.field("content-type");
         let content_type = content_type
@@ -175,15 +174,17 @@ impl Exchange<'_> {
             .to_owned();
         let (mut outlet, persistence) = self.open(script.status, &content_type, size).await?;
         loop {
-            match incoming.take(&mut outlet.wire().inbox) {
-                Next::Bytes(bytes) => {
+            match outlet.link().piece().await {
+                Ok(Some(bytes)) => {
                     recorder.push(&bytes);
                     outlet.body.extend_from_slice(&bytes);
                     outlet.flush().await?;
                 }
-                Next::More => outlet.wire().fill(READ).await?,
-                Next::End => break,
-                Next::Malformed => return Err(Over::Malformed),
+                Ok(None) => break,
+                Err(Broken::Gone(gone)) => return Err(Over::Gone(gone)),
+                Err(Broken::Malformed | Broken::TooLarge | Broken::Slow) => {
+                    return Err(Over::Malformed);
+                }
             }
         }
         outlet.finish().await?;
@@ -193,6 +194,7 @@ impl Exchange<'_> {
     /// The delays and faults before the head.
     async fn prologue(&mut self) -> Result<(), Over> {
         let script = self.script;
+        self.link.suits(script)?;
         if script.head_after > Duration::ZERO {
             self.quiet_until(later(Instant::now(), script.head_after))
                 .await?;
@@ -205,15 +207,11 @@ impl Exchange<'_> {
             self.fault_before_head(*fault).await?;
         }
         if let Some(raw) = &script.raw {
-            self.wire.send(raw, &self.entry.bytes).await?;
+            self.link.send(raw, Last::End, &self.entry.bytes).await?;
             return Err(Over::Cut);
         }
         if let Some(status) = script.interim {
-            let head = format!(
-                "HTTP/1.1 {status} {}\r\n\r\n",
-                crate::sim::reply::reason(status)
-            );
-            self.wire.send(head.as_bytes(), &self.entry.bytes).await?;
+            self.link.interim(status, &self.entry.bytes).await?;
         }
         Ok(())
     }
@@ -222,17 +220,18 @@ impl Exchange<'_> {
         match fault.kind {
             FaultKind::Cut => Err(Over::Cut),
             FaultKind::Reset => Err(Over::Reset),
-            FaultKind::Stall(None) => Err(self.wire.silence().await.into()),
+            FaultKind::Refuse => Err(self.link.refusal()),
+            FaultKind::Goaway => Ok(self.link.goaway().await?),
+            FaultKind::Stall(None) => Err(self.link.silence().await.into()),
             FaultKind::Stall(Some(length)) => self.quiet_until(later(Instant::now(), length)).await,
             FaultKind::Garbage | FaultKind::Error | FaultKind::Malformed => {
-                self.wire.send(GARBAGE, &self.entry.bytes).await?;
-                Err(Over::Cut)
+                Err(self.link.garbage(&self.entry.bytes).await)
             }
         }
     }
 
     async fn quiet_until(&mut self, time: Instant) -> Result<(), Over> {
-        Ok(self.wire.silence_until(time).await?)
+        Ok(self.link.silence_until(time).await?)
     }
 
     /// Makes the head ready to go out with the first of the body, or half of it alone where the
@@ -242,7 +241,7 @@ impl Exchange<'_> {
         status: u16,
         content_type: &str,
         size: BodySize,
-    ) -> Result<(Outlet<'_>, Persistence), Over> {
+    ) -> Result<(Outlet<'_, L>, Persistence), Over> {
         let script = self.script;
         let reply = Reply::new(&Facts {
             script,
@@ -253,13 +252,14 @@ impl Exchange<'_> {
             size,
             persistence: self.persistence,
         });
+        let head = self.link.open(reply.head)?;
         let mut outlet = Outlet::new(
-            self.wire,
+            self.link,
             self.entry,
             self.journal,
             script,
             self.seed,
-            reply.head,
+            head,
             reply.framing,
         );
         for fault in script.faults.iter().filter(|fault| fault.at == Point::Head) {
@@ -271,7 +271,7 @@ impl Exchange<'_> {
     /// What comes after a complete answer.
     async fn epilogue(self, persistence: Persistence) -> Result<Persistence, Over> {
         if let Some(stray) = &self.script.stray {
-            self.wire.send(stray, &self.entry.bytes).await?;
+            self.link.send(stray, Last::End, &self.entry.bytes).await?;
         }
         Ok(persistence)
     }
@@ -308,7 +308,7 @@ async fn run(
     writer: &Writer<'_>,
     script: &Script,
     form: Form,
-    outlet: &mut Outlet<'_>,
+    outlet: &mut Outlet<'_, impl Link>,
 ) -> Result<(), Over> {
     let timed = form != Form::Whole && !(script.first_after + script.delay).is_zero();
     // A stall moves the rest of the schedule.

@@ -28,6 +28,8 @@ pub struct Entry {
     /// Without the query.
     pub path: String,
     head: Box<[u8]>,
+    protocol: head::Version,
+    model: OnceLock<Arc<str>>,
     body: OnceLock<Body>,
     script: OnceLock<Arc<Script>>,
     pub(crate) tokens: AtomicU64,
@@ -47,11 +49,11 @@ pub enum End {
         /// When the simulator saw it.
         at: Instant,
     },
-    /// The script ended the connection with a FIN.
+    /// The script ended the connection with a FIN; of HTTP/2 maybe another stream's script.
     Cut,
-    /// The script ended the connection with an RST.
+    /// The script ended the connection with an RST, or the stream.
     Reset,
-    /// The request was malformed or too large.
+    /// The request was malformed or too large, or its script was wrong.
     Refused,
     /// The simulator was stopped.
     Stopped,
@@ -166,6 +168,8 @@ impl Entry {
             method: head.method.clone(),
             path: head.path.clone(),
             head: head.raw.clone(),
+            protocol: head.version,
+            model: OnceLock::new(),
             body: OnceLock::new(),
             script: OnceLock::new(),
             tokens: AtomicU64::new(0),
@@ -174,7 +178,13 @@ impl Entry {
         }
     }
 
-    /// The request line and headers as they came, with the blank line.
+    /// What it was asked over.
+    pub fn protocol(&self) -> head::Version {
+        self.protocol
+    }
+
+    /// The request line and headers as they came, with the blank line; those of HTTP/2 in the
+    /// form of HTTP/1, `:authority` as `host`.
     pub fn raw_head(&self) -> &[u8] {
         &self.head
     }
@@ -192,6 +202,11 @@ impl Entry {
     /// The first header of that name.
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
         head::field(&self.head, name)
+    }
+
+    /// The model it asks for, once its body has been read; not a name of more than 256 bytes.
+    pub fn model(&self) -> Option<&str> {
+        self.model.get().map(AsRef::as_ref)
     }
 
     /// Whether the body has come to its end.
@@ -227,7 +242,8 @@ impl Entry {
         self.tokens.load(Ordering::Relaxed)
     }
 
-    /// The bytes that the socket has accepted: heads and chunk sizes too.
+    /// The bytes that the socket has accepted: heads and chunk sizes too; of HTTP/2 the heads'
+    /// names and values and the bodies.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -254,6 +270,10 @@ impl Entry {
     pub(crate) fn set_body(&self, body: Body) {
         // A body ends once; a second end would be a defect that the first one outlives.
         let _ = self.body.set(body);
+    }
+
+    pub(crate) fn set_model(&self, model: Arc<str>) {
+        let _ = self.model.set(model);
     }
 
     pub(crate) fn set_script(&self, script: Arc<Script>) {
@@ -287,6 +307,7 @@ impl fmt::Debug for Entry {
             .field("connection", &self.connection)
             .field("method", &self.method)
             .field("path", &self.path)
+            .field("protocol", &self.protocol.name())
             .field("body_bytes", &self.body_bytes())
             .field("tokens", &self.tokens())
             .field("bytes", &self.bytes())

@@ -1,4 +1,4 @@
-//! The head of an HTTP/1 request: read as far as serving needs, kept as it came. Pure.
+//! The head of a request, in the form of HTTP/1: read as far as serving needs, kept as it came. Pure.
 //!
 //! Lenient on purpose: what a proxy sends is to be recorded, not judged.
 
@@ -27,7 +27,7 @@ pub(crate) struct Head {
 pub(crate) enum BodyLength {
     /// `content-length`, or none.
     Known(u64),
-    /// `transfer-encoding: chunked`
+    /// Not told: `transfer-encoding: chunked`, or a stream of HTTP/2.
     Chunked,
 }
 
@@ -40,13 +40,26 @@ pub(crate) enum Persistence {
     Close,
 }
 
-/// The protocol's minor version.
+/// The protocol of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Version {
+pub enum Version {
     /// HTTP/1.0: no chunks.
     Http10,
     /// HTTP/1.1
     Http11,
+    /// HTTP/2
+    Http2,
+}
+
+impl Version {
+    /// The word in the journal's JSON: the name in ALPN (RFC 7301 section 6).
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Http10 => "http/1.0",
+            Self::Http11 => "http/1.1",
+            Self::Http2 => "h2",
+        }
+    }
 }
 
 impl Head {
@@ -67,7 +80,7 @@ impl Head {
             length: BodyLength::Known(0),
             persistence: match version {
                 Version::Http10 => Persistence::Close,
-                Version::Http11 => Persistence::KeepAlive,
+                Version::Http11 | Version::Http2 => Persistence::KeepAlive,
             },
             version,
             expects_continue: false,

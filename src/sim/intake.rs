@@ -5,15 +5,16 @@ use std::time::Duration;
 use bytes::BytesMut;
 use tokio::time::{Instant, timeout_at};
 
-use crate::sim::body::{Incoming, Next};
 use crate::sim::entry::BodyRecorder;
 use crate::sim::head::{self, Head};
-use crate::sim::wire::{Gone, READ, SMALL_READ, Wire};
+use crate::sim::link::Link;
+use crate::sim::wire::{Gone, SMALL_READ, Wire};
 
 /// How long a connection may be idle, and how long a request's head or body may take.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Why a request is not complete.
+#[derive(Debug)]
 pub(crate) enum Broken {
     Gone(Gone),
     Malformed,
@@ -38,27 +39,22 @@ pub(crate) async fn read_head(wire: &mut Wire) -> Result<Head, Broken> {
 
 /// Reads a body to its end.
 pub(crate) async fn read_body(
-    wire: &mut Wire,
-    head: &Head,
+    link: &mut impl Link,
     largest: u64,
     recorder: &mut BodyRecorder,
 ) -> Result<BytesMut, Broken> {
-    let mut incoming = Incoming::new(head.length);
     let mut body = BytesMut::new();
     let end = Instant::now() + PATIENCE;
     loop {
-        match incoming.take(&mut wire.inbox) {
-            Next::Bytes(bytes) => {
-                if body.len().saturating_add(bytes.len()) as u64 > largest {
-                    return Err(Broken::TooLarge);
-                }
-                recorder.push(&bytes);
-                body.extend_from_slice(&bytes);
-            }
-            Next::More => fill(wire, READ, end).await?,
-            Next::End => return Ok(body),
-            Next::Malformed => return Err(Broken::Malformed),
+        let piece = timeout_at(end, link.piece()).await;
+        let Some(bytes) = piece.map_err(|_| Broken::Slow)?? else {
+            return Ok(body);
+        };
+        if body.len().saturating_add(bytes.len()) as u64 > largest {
+            return Err(Broken::TooLarge);
         }
+        recorder.push(&bytes);
+        body.extend_from_slice(&bytes);
     }
 }
 

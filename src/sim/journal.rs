@@ -1,6 +1,6 @@
 //! The last requests, bounded in number and bytes; whoever waits for something is woken at once.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -11,6 +11,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::sim::entry::{Body, BodyRecorder, End, Entry};
 use crate::sim::head::Head;
+use crate::sim::tally::{LONGEST_MODEL, Tallies, Tally};
 
 /// How many bytes of heads and bodies are kept in all; the oldest entries make room.
 const MOST_BYTES: usize = 256 << 20;
@@ -28,6 +29,7 @@ pub struct Journal {
     under_way: AtomicUsize,
     lost: AtomicU64,
     subscriber: Mutex<Option<mpsc::Sender<Arc<Entry>>>>,
+    tallies: Tallies,
     changed: Notify,
 }
 
@@ -60,6 +62,7 @@ impl Journal {
             under_way: AtomicUsize::new(0),
             lost: AtomicU64::new(0),
             subscriber: Mutex::new(None),
+            tallies: Tallies::default(),
             changed: Notify::new(),
         }
     }
@@ -128,13 +131,19 @@ impl Journal {
             })
     }
 
-    /// Forgets all requests; those under way are still counted.
+    /// Forgets all requests and counts of models; those under way are still counted.
     pub fn clear(&self) {
         let mut ring = self.ring.lock();
         ring.entries.clear();
         ring.bytes = 0;
         drop(ring);
+        self.tallies.clear();
         self.ring_bell();
+    }
+
+    /// What is counted of each model that was asked for.
+    pub fn tallies(&self) -> BTreeMap<String, Tally> {
+        self.tallies.all()
     }
 
     /// Requests since the start, kept or not.
@@ -292,9 +301,23 @@ impl<'a> UnderWay<'a> {
         self.journal.ring_bell();
     }
 
+    /// Notes what model it asks for.
+    pub(crate) fn model(&self, model: &str) {
+        if model.len() > LONGEST_MODEL {
+            return;
+        }
+        let model: Arc<str> = model.into();
+        self.journal.tallies.begin(&model);
+        self.entry.set_model(model);
+        self.journal.ring_bell();
+    }
+
     /// Notes how it ended.
     pub(crate) fn end(&self, end: End) {
         if self.entry.set_end(end) {
+            if let Some(model) = self.entry.model() {
+                self.journal.tallies.end(model);
+            }
             self.journal.under_way.fetch_sub(1, Ordering::AcqRel);
             self.journal.ended(&self.entry);
             self.journal.ring_bell();

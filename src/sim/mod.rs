@@ -1,8 +1,8 @@
 //! A provider simulator with scripted faults, over raw sockets: for tests, benches, and for
 //! rehearsing an outage. docs/simulator.md has the language of its scripts.
 //!
-//! A request's way: `server` accepts, `serve` reads (`intake`) and chooses the script, `deliver` answers,
-//! `outlet` sends. `steps` is the order of an answer, `openai` its words.
+//! A request's way: `server` accepts, `http1` or `http2` (behind `link`) carries, `serve` reads (`intake`) and
+//! chooses the script, `deliver` answers, `outlet` sends. `steps` is the order of an answer, `openai` its words.
 
 mod asked;
 mod body;
@@ -11,8 +11,11 @@ mod deliver;
 mod encode;
 mod entry;
 mod head;
+mod http1;
+mod http2;
 mod intake;
 mod journal;
+mod link;
 mod openai;
 mod outlet;
 mod pieces;
@@ -22,19 +25,24 @@ mod serve;
 mod server;
 mod state;
 mod steps;
+mod tally;
 mod text;
+mod tls;
 mod wire;
 
 pub mod script;
 
 pub use control::to_json;
 pub use entry::{End, Entry, KEPT_BODY, Stage};
+pub use head::Version;
 pub use journal::{Journal, NotSeen};
 pub use scenario::{Scenario, ScenarioError};
 pub use script::Script;
-pub use server::{Options, Sim};
+pub use server::{Options, Sim, Snapshot};
 pub use state::{ANY, INLINE};
-pub use text::{GARBAGE, answer_text, scripted_text};
+pub use tally::Tally;
+pub use text::{GARBAGE, answer_text, scripted_calls, scripted_text};
+pub use tls::server_config;
 
 #[cfg(test)]
 mod tests;

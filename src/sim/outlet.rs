@@ -9,10 +9,11 @@ use tokio::time::Instant;
 use crate::sim::encode::Encoder;
 use crate::sim::entry::{End, Entry};
 use crate::sim::journal::Journal;
+use crate::sim::link::{Last, Link, Unfit};
 use crate::sim::pieces::{Cutter, event_end};
 use crate::sim::script::{Chunks, Drip, Fault, FaultKind, Point, Script};
 use crate::sim::text::GARBAGE;
-use crate::sim::wire::{Gone, Wire, later};
+use crate::sim::wire::{Gone, later};
 
 /// What is written at once at most, so that an endless answer needs no endless memory.
 pub(crate) const FULL: usize = 64 << 10;
@@ -33,10 +34,16 @@ pub(crate) enum BodyFraming {
 pub(crate) enum Over {
     /// The client left.
     Gone(Gone),
-    /// The script says FIN.
+    /// The script says that the connection ends.
     Cut,
     /// The script says RST.
     Reset,
+    /// The script says that bytes of no format end the connection; they are still to be sent.
+    Garbage,
+    /// The script says that the request is turned away untouched.
+    Refused,
+    /// The script says what the protocol has no words for.
+    Unfit(Unfit),
     /// The request turned out malformed while it was answered.
     Malformed,
 }
@@ -44,6 +51,12 @@ pub(crate) enum Over {
 impl From<Gone> for Over {
     fn from(gone: Gone) -> Self {
         Self::Gone(gone)
+    }
+}
+
+impl From<Unfit> for Over {
+    fn from(unfit: Unfit) -> Self {
+        Self::Unfit(unfit)
     }
 }
 
@@ -55,16 +68,16 @@ impl Over {
                 after: entry.stage(),
                 at: gone.at,
             },
-            Self::Cut => End::Cut,
-            Self::Reset => End::Reset,
-            Self::Malformed => End::Refused,
+            Self::Cut | Self::Garbage => End::Cut,
+            Self::Reset | Self::Refused => End::Reset,
+            Self::Malformed | Self::Unfit(_) => End::Refused,
         }
     }
 }
 
 /// One answer on its way out.
-pub(crate) struct Outlet<'a> {
-    wire: &'a mut Wire,
+pub(crate) struct Outlet<'a, L> {
+    link: &'a mut L,
     entry: &'a Entry,
     journal: &'a Journal,
     /// Bytes of the body that are due, plain.
@@ -86,10 +99,10 @@ pub(crate) struct Outlet<'a> {
     offset: u64,
 }
 
-impl<'a> Outlet<'a> {
+impl<'a, L: Link> Outlet<'a, L> {
     /// `head` goes out with the first bytes of the body. `ping` only where comments may stand.
     pub(crate) fn new(
-        wire: &'a mut Wire,
+        link: &'a mut L,
         entry: &'a Entry,
         journal: &'a Journal,
         script: &Script,
@@ -104,7 +117,7 @@ impl<'a> Outlet<'a> {
             _ => std::cmp::Reverse(u64::MAX),
         });
         Self {
-            wire,
+            link,
             entry,
             journal,
             body: Vec::new(),
@@ -131,22 +144,26 @@ impl<'a> Outlet<'a> {
     }
 
     /// The connection, for reading while the answer is on its way.
-    pub(crate) fn wire(&mut self) -> &mut Wire {
-        self.wire
+    pub(crate) fn link(&mut self) -> &mut L {
+        self.link
     }
 
-    /// Sends half of the head, then lets a fault happen.
+    /// Sends half of the head (all of one that cannot be cut), then lets a fault happen.
     pub(crate) async fn fault_in_head(&mut self, kind: FaultKind) -> Result<(), Over> {
         let rest = self.framed.split_off(self.framed.len() / 2);
-        self.send_framed().await?;
+        self.send_framed(Last::More).await?;
         self.framed = rest;
         self.break_off(kind).await
     }
 
     /// Sends all that is due.
     pub(crate) async fn flush(&mut self) -> Result<(), Over> {
+        self.flush_as(Last::More).await
+    }
+
+    async fn flush_as(&mut self, last: Last) -> Result<(), Over> {
         self.frame_body().await?;
-        self.send_framed().await?;
+        self.send_framed(last).await?;
         let sent = std::mem::take(&mut self.tokens);
         if sent > 0 {
             self.entry.tokens.fetch_add(sent, Ordering::Relaxed);
@@ -167,7 +184,7 @@ impl<'a> Outlet<'a> {
         if self.framing == BodyFraming::Chunked {
             self.framed.extend_from_slice(b"0\r\n\r\n");
         }
-        self.flush().await
+        self.flush_as(Last::End).await
     }
 
     /// Sends nothing but comments until that time; what was due before goes out first.
@@ -178,11 +195,11 @@ impl<'a> Outlet<'a> {
             if next >= time {
                 break;
             }
-            self.wire.silence_until(next).await?;
+            self.link.silence_until(next).await?;
             self.body.extend_from_slice(b": ping\n\n");
             self.flush().await?;
         }
-        Ok(self.wire.silence_until(time).await?)
+        Ok(self.link.silence_until(time).await?)
     }
 
     /// Lets a fault happen, after all that is due.
@@ -234,7 +251,7 @@ impl<'a> Outlet<'a> {
         let mut rest = coded;
         loop {
             while let Some(kind) = self.byte_fault_here() {
-                self.send_framed().await?;
+                self.send_framed(Last::More).await?;
                 self.break_off(kind).await?;
             }
             if rest.is_empty() {
@@ -248,7 +265,7 @@ impl<'a> Outlet<'a> {
             }
             self.frame(piece);
             if !matches!(self.cutter, Cutter::Due) {
-                self.send_framed().await?;
+                self.send_framed(Last::More).await?;
                 // The reader gets its turn, so that it meets the pieces one by one.
                 tokio::task::yield_now().await;
             }
@@ -271,15 +288,17 @@ impl<'a> Outlet<'a> {
     async fn drip(&mut self, drip: Drip) -> Result<(), Over> {
         let turn = self.next_drip.unwrap_or_else(Instant::now);
         self.next_drip = Some(later(turn, drip.every));
-        self.send_framed().await?;
-        Ok(self.wire.silence_until(turn).await?)
+        self.send_framed(Last::More).await?;
+        Ok(self.link.silence_until(turn).await?)
     }
 
-    async fn send_framed(&mut self) -> Result<(), Over> {
-        if self.framed.is_empty() {
+    async fn send_framed(&mut self, last: Last) -> Result<(), Over> {
+        let due = !self.framed.is_empty() || self.link.head_is_due();
+        if !due && last == Last::More {
             return Ok(());
         }
-        self.wire.send(&self.framed, &self.entry.bytes).await?;
+        let bytes = &self.entry.bytes;
+        self.link.send(&self.framed, last, bytes).await?;
         self.framed.clear();
         self.journal.ring_bell();
         Ok(())
@@ -308,9 +327,11 @@ impl<'a> Outlet<'a> {
         match kind {
             FaultKind::Cut => Err(Over::Cut),
             FaultKind::Reset => Err(Over::Reset),
-            FaultKind::Stall(None) => Err(self.wire.silence().await.into()),
+            FaultKind::Refuse => Err(self.link.refusal()),
+            FaultKind::Goaway => Ok(self.link.goaway().await?),
+            FaultKind::Stall(None) => Err(self.link.silence().await.into()),
             FaultKind::Stall(Some(length)) => Ok(self
-                .wire
+                .link
                 .silence_until(later(Instant::now(), length))
                 .await?),
             // Bytes that the script did not count: the next fault stands where it stood.

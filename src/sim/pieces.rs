@@ -5,6 +5,9 @@ use crate::sim::script::{Chunks, Drip};
 /// The largest piece of a random cut.
 const LARGEST_RANDOM: u64 = 48;
 
+/// From one state of `SplitMix` to the next.
+const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// Tells where to cut.
 #[derive(Clone, Debug)]
 pub(crate) enum Cutter {
@@ -57,8 +60,13 @@ pub(crate) fn event_end(bytes: &[u8]) -> usize {
 pub(crate) struct SplitMix(pub(crate) u64);
 
 impl SplitMix {
+    /// The number that comes after so many others.
+    pub(crate) fn nth(seed: u64, before: u64) -> u64 {
+        Self(seed.wrapping_add(before.wrapping_mul(STEP))).next()
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        self.0 = self.0.wrapping_add(STEP);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -93,6 +101,10 @@ mod tests {
 
     #[test]
     fn equal_seeds_cut_alike_and_others_do_not() {
+        let mut random = SplitMix(7);
+        for before in 0..3 {
+            assert_eq!(random.next(), SplitMix::nth(7, before));
+        }
         let bytes = [b'x'; 4096];
         let cut = |seed| lengths(Chunks::Random(Some(seed)), &bytes);
         assert_eq!(cut(7), cut(7));

@@ -1,8 +1,8 @@
-//! The head of an answer, and how its body's end is told. Pure.
+//! The head of an answer, in the form of HTTP/1, and how its body's end is told. Pure.
 
 use crate::sim::head::{Head, Persistence, Version};
 use crate::sim::outlet::BodyFraming;
-use crate::sim::script::{Framing, Script};
+use crate::sim::script::{FaultKind, Framing, Script};
 
 /// What a head follows from.
 pub(crate) struct Facts<'a> {
@@ -64,7 +64,9 @@ impl Reply {
         }
         let (framing, persistence) = framing(facts, &mut head);
         // A script that closes unannounced says nothing here.
-        if persistence == Persistence::Close {
+        if facts.request.version == Version::Http2 {
+            // The protocol has words of its own for it.
+        } else if persistence == Persistence::Close {
             push(&mut head, &["connection: close"]);
         } else if facts.request.version == Version::Http10 {
             push(&mut head, &["connection: keep-alive"]);
@@ -79,23 +81,31 @@ impl Reply {
 }
 
 fn framing(facts: &Facts<'_>, head: &mut Vec<u8>) -> (BodyFraming, Persistence) {
+    let persistence = if facts.script.has(FaultKind::Goaway) {
+        Persistence::Close
+    } else {
+        facts.persistence
+    };
     let bodiless = matches!(facts.status, 100..=199 | 204 | 304);
     if bodiless {
-        return (BodyFraming::None, facts.persistence);
+        return (BodyFraming::None, persistence);
     }
     let to_head = facts.request.method == "HEAD";
     let body = |framing| if to_head { BodyFraming::None } else { framing };
     match (facts.script.framing, facts.size, facts.request.version) {
+        (Framing::UntilClose, _, Version::Http2) | (_, BodySize::Unknown, Version::Http2) => {
+            (body(BodyFraming::Plain), persistence)
+        }
         (Framing::UntilClose, _, _) | (_, BodySize::Unknown, Version::Http10) => {
             (body(BodyFraming::Plain), Persistence::Close)
         }
         (_, BodySize::Known(length), _) => {
             push(head, &["content-length: ", &length.to_string()]);
-            (body(BodyFraming::Plain), facts.persistence)
+            (body(BodyFraming::Plain), persistence)
         }
         (_, BodySize::Unknown, Version::Http11) => {
             push(head, &["transfer-encoding: chunked"]);
-            (body(BodyFraming::Chunked), facts.persistence)
+            (body(BodyFraming::Chunked), persistence)
         }
     }
 }

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 
 use serde::Deserialize;
 
-use crate::sim::script::{ParseError, Script};
+use crate::sim::script::{self, ParseError, Script};
 
 /// A checked scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scenario {
     /// Where to listen; empty if the file does not say.
     pub listen: Vec<SocketAddr>,
-    /// For random cuts.
+    /// For random cuts and scripts with a share.
     pub seed: u64,
     /// Scripts by model name, path or `*`, sorted by name. No list is empty.
     pub models: Vec<(String, Vec<Script>)>,
@@ -90,8 +90,7 @@ impl Scenario {
                 ScriptsFile::One(text) => vec![text],
                 ScriptsFile::More(texts) => texts,
             };
-            let read = texts.iter().map(|text| text.parse()).collect();
-            let scripts: Vec<Script> = match read {
+            let scripts = match script::list(texts.iter().map(String::as_str)) {
                 Ok(scripts) => scripts,
                 Err(source) => return Err(ScenarioError::Script { model, source }),
             };
@@ -140,6 +139,10 @@ mod tests {
         let cases = [
             ("modles: {}", "modles"),
             ("models: { m: statsu=500 }", "did you mean \"status\""),
+            (
+                "models: { m: [60% hang, 50% cut] }",
+                "the shares are more than 100%",
+            ),
             ("models: { m: [] }", "\"m\" has no script"),
             ("models: { m: tokens=1, m: tokens=2 }", "m"),
             ("listen: nowhere", "listen: expected an address"),

@@ -1,6 +1,7 @@
-//! One connection: its requests one after the other, each read, chosen a script for, answered.
+//! One request: read, chosen a script for, answered.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use bytes::BytesMut;
 use tokio::time::Instant;
@@ -10,15 +11,16 @@ use crate::sim::control;
 use crate::sim::deliver::{Document, Exchange};
 use crate::sim::entry::{BodyRecorder, End};
 use crate::sim::head::{BodyLength, Head, Persistence};
-use crate::sim::intake::{Broken, read_body, read_head};
+use crate::sim::intake::{Broken, read_body};
 use crate::sim::journal::UnderWay;
+use crate::sim::link::{Last, Link, Unfit};
 use crate::sim::openai;
 use crate::sim::outlet::Over;
 use crate::sim::reply::BodySize;
 use crate::sim::script::is_canary;
 use crate::sim::script::{ErrorText, ParseError, Reading, Script};
 use crate::sim::state::State;
-use crate::sim::wire::{Close, Wire, later};
+use crate::sim::wire::later;
 
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,65 +61,63 @@ enum Refusal {
     Endpoint,
 }
 
-/// Serves a connection to its end.
-pub(crate) async fn connection(state: Arc<State>, mut wire: Wire, number: u64) {
-    let close = loop {
-        let head = match read_head(&mut wire).await {
-            Ok(head) => head,
-            Err(Broken::Gone(_)) => return,
-            Err(Broken::Malformed) => break refuse_head(&mut wire, 400).await,
-            Err(Broken::TooLarge) => break refuse_head(&mut wire, 431).await,
-            Err(Broken::Slow) => break Close::Orderly,
-        };
-        let next = if control::is_for(&head.path) {
-            control(&state, &mut wire, &head).await
-        } else {
-            exchange(&state, &mut wire, &head, number).await
-        };
-        if let Err(close) = next {
-            break close;
-        }
-    };
-    wire.close(close).await;
+/// What is to become of the connection after an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    /// It can be used again.
+    Reuse,
+    /// It is done, as its peer knows.
+    Close,
+    /// It is closed in good order, but nobody was told.
+    Stale,
+    /// It ends here and now.
+    Cut,
+    /// It ends with an RST; of several exchanges only this one.
+    Reset,
+    /// This exchange was turned away untouched.
+    Refuse,
+    /// It ends with bytes of no format.
+    Garbage,
 }
 
-async fn refuse_head(wire: &mut Wire, status: u16) -> Close {
-    let reason = crate::sim::reply::reason(status);
-    let head =
-        format!("HTTP/1.1 {status} {reason}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
-    // The peer may be gone already; closing is all that is left either way.
-    let _ = wire
-        .send(head.as_bytes(), &std::sync::atomic::AtomicU64::new(0))
-        .await;
-    Close::Orderly
-}
-
-/// Answers a request to the simulator itself.
-async fn control(state: &State, wire: &mut Wire, head: &Head) -> Result<(), Close> {
-    let mut recorder = BodyRecorder::counting();
-    let body = read_body(wire, head, state.largest_body, &mut recorder).await;
-    let body = body.map_err(|_| Close::Orderly)?;
-    let answer = control::answer(state, head, &body);
-    let sent = wire
-        .send(&answer, &std::sync::atomic::AtomicU64::new(0))
-        .await;
-    match (sent, head.persistence) {
-        (Ok(()), Persistence::KeepAlive) => Ok(()),
-        _ => Err(Close::Orderly),
+/// Answers one request, and tells what the connection's lot is.
+pub(crate) async fn request(
+    state: &State,
+    link: &mut impl Link,
+    head: &Head,
+    connection: u64,
+) -> After {
+    if control::is_for(&head.path) {
+        control(state, link, head).await
+    } else {
+        exchange(state, link, head, connection).await
     }
 }
 
-/// Serves one request; `Ok` when another may follow.
-async fn exchange(
-    state: &State,
-    wire: &mut Wire,
-    head: &Head,
-    connection: u64,
-) -> Result<(), Close> {
+/// Answers a request to the simulator itself.
+async fn control(state: &State, link: &mut impl Link, head: &Head) -> After {
+    let mut recorder = BodyRecorder::counting();
+    let Ok(body) = read_body(link, state.largest_body, &mut recorder).await else {
+        return After::Close;
+    };
+    let (head_bytes, body) = control::answer(state, head, &body);
+    let Ok(mut answer) = link.open(head_bytes) else {
+        return After::Close;
+    };
+    answer.extend_from_slice(&body);
+    let sent = link.send(&answer, Last::End, &AtomicU64::new(0)).await;
+    match (sent, head.persistence) {
+        (Ok(()), Persistence::KeepAlive) => After::Reuse,
+        _ => After::Close,
+    }
+}
+
+/// Serves one request.
+async fn exchange<L: Link>(state: &State, link: &mut L, head: &Head, connection: u64) -> After {
     let under_way = UnderWay::new(&state.journal, connection, head);
     let mut serving = Serving {
         state,
-        wire,
+        link,
         head,
         under_way,
     };
@@ -125,32 +125,19 @@ async fn exchange(
         Ok((persistence, script)) => {
             serving.under_way.end(End::Served);
             if let Some(after) = script.close_after {
+                let end = later(Instant::now(), after);
                 // A request that comes in meanwhile is lost: that is what is rehearsed.
-                let _ = serving
-                    .wire
-                    .silence_until(later(Instant::now(), after))
-                    .await;
-                return Err(Close::Orderly);
+                let _ = serving.link.silence_until(end).await;
+                return After::Stale;
             }
             match persistence {
-                Persistence::KeepAlive => Ok(()),
-                Persistence::Close => Err(Close::Orderly),
+                Persistence::KeepAlive => After::Reuse,
+                Persistence::Close => After::Close,
             }
         }
-        Err(Failed::Over(over)) => {
-            serving.under_way.end(over.end(&serving.under_way.entry));
-            Err(match over {
-                Over::Gone(_) | Over::Malformed => Close::Orderly,
-                Over::Cut => Close::Cut,
-                Over::Reset => Close::Reset,
-            })
-        }
-        Err(Failed::Refused(status, message)) => {
-            // Either way the connection ends; the journal says why.
-            let _ = serving.refuse(status, message).await;
-            serving.under_way.end(End::Refused);
-            Err(Close::Orderly)
-        }
+        Err(Failed::Over(Over::Unfit(Unfit(why)))) => serving.refuse(400, why.to_owned()).await,
+        Err(Failed::Over(over)) => serving.over(over),
+        Err(Failed::Refused(status, message)) => serving.refuse(status, message).await,
     }
 }
 
@@ -189,14 +176,14 @@ impl From<Broken> for Failed {
 }
 
 /// A request being served.
-struct Serving<'a> {
+struct Serving<'a, L> {
     state: &'a State,
-    wire: &'a mut Wire,
+    link: &'a mut L,
     head: &'a Head,
     under_way: UnderWay<'a>,
 }
 
-impl Serving<'_> {
+impl<L: Link> Serving<'_, L> {
     async fn run(&mut self) -> Result<(Persistence, Arc<Script>), Failed> {
         let endpoint = Endpoint::of(self.head);
         if self
@@ -207,7 +194,10 @@ impl Serving<'_> {
             return Err(Refusal::Canary.into());
         }
         let by_header = match self.head.field("x-sim-script") {
-            Some(text) => Some(Arc::new(text.parse().map_err(Refusal::Script)?)),
+            Some(text) => {
+                let script = text.parse().map_err(Refusal::Script)?;
+                Some(self.state.perhaps(script))
+            }
             None => None,
         };
         let early = match by_header {
@@ -224,7 +214,9 @@ impl Serving<'_> {
             let persistence = exchange.chat(&Asked::unread()).await?;
             return Ok((persistence, script.clone()));
         }
-        self.let_body_come().await?;
+        let bytes = &self.under_way.entry.bytes;
+        let come = self.link.let_body_come(self.head, bytes).await;
+        come.map_err(Over::Gone)?;
         if endpoint == Endpoint::Echo {
             return self.echo(early).await;
         }
@@ -244,6 +236,7 @@ impl Serving<'_> {
             Endpoint::Chat => return self.chat(early, body).await,
             Endpoint::Embeddings => {
                 let asked = EmbeddingsAsked::parse(body).map_err(Refusal::Asked)?;
+                self.under_way.model(&asked.model);
                 let script = self.script_for(early, &asked.model)?;
                 (script, openai::embeddings(&asked, body.len() as u64))
             }
@@ -275,6 +268,7 @@ impl Serving<'_> {
         body: &[u8],
     ) -> Result<(Persistence, Arc<Script>), Failed> {
         let asked = Asked::parse(body).map_err(Refusal::Asked)?;
+        self.under_way.model(&asked.model);
         let script = self.script_for(early, &asked.model)?;
         let persistence = self
             .begin(&script, self.head.persistence)
@@ -315,11 +309,15 @@ impl Serving<'_> {
         }
     }
 
-    fn begin<'b>(&'b mut self, script: &'b Arc<Script>, persistence: Persistence) -> Exchange<'b> {
+    fn begin<'b>(
+        &'b mut self,
+        script: &'b Arc<Script>,
+        persistence: Persistence,
+    ) -> Exchange<'b, L> {
         let entry = &self.under_way.entry;
         entry.set_script(script.clone());
         Exchange {
-            wire: self.wire,
+            link: self.link,
             head: self.head,
             entry,
             journal: &self.state.journal,
@@ -329,25 +327,31 @@ impl Serving<'_> {
         }
     }
 
-    async fn let_body_come(&mut self) -> Result<(), Over> {
-        let waits = self.head.expects_continue && self.wire.inbox.is_empty();
-        if waits && self.head.length != BodyLength::Known(0) {
-            let bytes = &self.under_way.entry.bytes;
-            self.wire
-                .send(b"HTTP/1.1 100 Continue\r\n\r\n", bytes)
-                .await?;
-        }
-        Ok(())
-    }
-
     async fn body(&mut self) -> Result<BytesMut, Broken> {
         let mut recorder = self.state.journal.recorder();
-        let body = read_body(self.wire, self.head, self.state.largest_body, &mut recorder).await?;
+        let body = read_body(self.link, self.state.largest_body, &mut recorder).await?;
         self.under_way.body(recorder.finish());
         Ok(body)
     }
 
-    async fn refuse(&mut self, status: u16, message: String) -> Result<Persistence, Over> {
+    /// Notes how the exchange was broken off.
+    fn over(&self, over: Over) -> After {
+        let end = match over {
+            Over::Gone(_) if self.link.ended_by_script() => End::Cut,
+            other => other.end(&self.under_way.entry),
+        };
+        self.under_way.end(end);
+        match over {
+            Over::Gone(_) | Over::Malformed | Over::Unfit(_) => After::Close,
+            Over::Cut => After::Cut,
+            Over::Reset => After::Reset,
+            Over::Refused => After::Refuse,
+            Over::Garbage => After::Garbage,
+        }
+    }
+
+    /// Answers with an error of our own.
+    async fn refuse(&mut self, status: u16, message: String) -> After {
         let error = ErrorText {
             message: Some(message),
             ..ErrorText::default()
@@ -357,8 +361,10 @@ impl Serving<'_> {
             error,
             ..Script::default()
         });
-        self.begin(&script, Persistence::Close)
-            .document(Document::json(Vec::new()))
-            .await
+        let answer = self.begin(&script, Persistence::Close);
+        // Either way the connection is done with; the journal says why.
+        let _ = answer.document(Document::json(Vec::new())).await;
+        self.under_way.end(End::Refused);
+        After::Close
     }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::RwLock;
 
 use crate::sim::journal::Journal;
+use crate::sim::pieces::SplitMix;
 use crate::sim::script::{ParseError, Reading, Script};
 
 /// The name that stands for every model without a script of its own.
@@ -24,34 +25,93 @@ pub(crate) struct State {
     pub(crate) seed: u64,
     /// A larger body is refused, in bytes.
     pub(crate) largest_body: u64,
-    scripts: RwLock<BTreeMap<String, Arc<Sequence>>>,
+    /// Requests that brought a script with a share themselves.
+    drawn: AtomicU64,
+    scripts: RwLock<BTreeMap<String, Arc<Scripts>>>,
     good: Arc<Script>,
 }
 
-/// Scripts used one after the other; the last one stays.
+/// What a name does.
 #[derive(Debug)]
-struct Sequence {
-    scripts: Vec<Arc<Script>>,
+struct Scripts {
+    /// Used one after the other; the last one stays.
+    turns: Vec<Arc<Script>>,
     next: AtomicUsize,
+    /// Scripts with a share, which come before those.
+    chances: Chances,
 }
 
-impl Sequence {
-    fn current(&self) -> Option<&Arc<Script>> {
-        self.scripts
-            .get(self.next.load(Ordering::Relaxed))
-            .or(self.scripts.last())
+impl Scripts {
+    fn new(scripts: Vec<Script>, seed: u64) -> Self {
+        let (chances, turns) = scripts
+            .into_iter()
+            .map(Arc::new)
+            .partition(|script| script.share.is_some());
+        Self {
+            turns,
+            next: AtomicUsize::new(0),
+            chances: Chances {
+                scripts: chances,
+                seed,
+                drawn: AtomicU64::new(0),
+            },
+        }
     }
 
+    fn current(&self) -> Option<&Arc<Script>> {
+        self.turns
+            .get(self.next.load(Ordering::Relaxed))
+            .or(self.turns.last())
+    }
+
+    /// The next script; `None` for a good answer.
     fn take(&self) -> Option<Arc<Script>> {
+        if let Some(script) = self.chances.draw() {
+            return Some(script);
+        }
         // Not past the end: the counter must not wrap around to the first script.
-        let last = self.scripts.len().saturating_sub(1);
+        let last = self.turns.len().saturating_sub(1);
         let step = |at: usize| (at < last).then_some(at + 1);
         let at = self
             .next
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
             .unwrap_or_else(|at| at);
-        self.scripts.get(at).or(self.scripts.last()).cloned()
+        self.turns.get(at).or(self.turns.last()).cloned()
     }
+}
+
+/// Scripts that are drawn by chance, each by its share. Equal seeds draw alike.
+#[derive(Debug)]
+struct Chances {
+    scripts: Vec<Arc<Script>>,
+    seed: u64,
+    drawn: AtomicU64,
+}
+
+impl Chances {
+    /// Draws one, or none.
+    fn draw(&self) -> Option<Arc<Script>> {
+        if self.scripts.is_empty() {
+            return None;
+        }
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
+        let mut left = SplitMix::nth(self.seed, drawn) % 100;
+        for script in &self.scripts {
+            let share = u64::from(script.share.unwrap_or(0));
+            if left < share {
+                return Some(script.clone());
+            }
+            left = left.saturating_sub(share);
+        }
+        None
+    }
+}
+
+/// A number for a name (FNV-1a): two names of one simulator do not draw alike.
+fn number(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 impl State {
@@ -60,6 +120,7 @@ impl State {
             journal,
             seed,
             largest_body,
+            drawn: AtomicU64::new(0),
             scripts: RwLock::default(),
             good: Arc::new(Script::default()),
         }
@@ -72,14 +133,8 @@ impl State {
         if scripts.is_empty() {
             all.remove(name);
         } else if all.contains_key(name) || all.len() < MOST_NAMES {
-            let scripts = scripts.into_iter().map(Arc::new).collect();
-            all.insert(
-                name.to_owned(),
-                Arc::new(Sequence {
-                    scripts,
-                    next: AtomicUsize::new(0),
-                }),
-            );
+            let scripts = Scripts::new(scripts, self.seed ^ number(name));
+            all.insert(name.to_owned(), Arc::new(scripts));
         }
     }
 
@@ -95,8 +150,21 @@ impl State {
     /// The script of a model: the one in its name, its own, or the one of `*`.
     pub(crate) fn for_model(&self, model: &str) -> Result<Arc<Script>, ParseError> {
         match model.strip_prefix(INLINE) {
-            Some(text) => text.parse().map(Arc::new),
+            Some(text) => Ok(self.perhaps(text.parse()?)),
             None => Ok(self.take(model).unwrap_or_else(|| self.for_any())),
+        }
+    }
+
+    /// A script that a request brought itself, or a good answer where its share says so.
+    pub(crate) fn perhaps(&self, script: Script) -> Arc<Script> {
+        let Some(share) = script.share else {
+            return Arc::new(script);
+        };
+        let drawn = self.drawn.fetch_add(1, Ordering::Relaxed);
+        if SplitMix::nth(self.seed, drawn) % 100 < u64::from(share) {
+            Arc::new(script)
+        } else {
+            self.good.clone()
         }
     }
 
@@ -123,11 +191,10 @@ impl State {
         self.take(ANY).unwrap_or_else(|| self.good.clone())
     }
 
+    /// `None` for a name that has no scripts.
     fn take(&self, name: &str) -> Option<Arc<Script>> {
-        self.scripts
-            .read()
-            .get(name)
-            .and_then(|sequence| sequence.take())
+        let scripts = self.scripts.read().get(name).cloned()?;
+        Some(scripts.take().unwrap_or_else(|| self.good.clone()))
     }
 }
 
@@ -150,6 +217,45 @@ mod tests {
         );
         state.set("m", Vec::new());
         assert_eq!(taken(), "tokens=16");
+    }
+
+    fn draws(seed: u64, name: &str, scripts: &[&str]) -> Vec<String> {
+        let state = State::new(Arc::new(Journal::new(0)), seed, 0);
+        let scripts = scripts.iter().map(|text| text.parse().unwrap()).collect();
+        state.set(name, scripts);
+        let draw = |_| state.for_model(name).unwrap().to_string();
+        (0..10_000).map(draw).collect()
+    }
+
+    #[test]
+    fn shares_are_kept_and_what_is_left_goes_in_turn() {
+        let scripts = ["15% status=500", "status=429", "10% cut@3", "tokens=20"];
+        let drawn = draws(7, "m", &scripts);
+        let count = |script: &str| drawn.iter().filter(|drawn| *drawn == script).count();
+        assert!((1300..1700).contains(&count("15% status=500")));
+        assert!((850..1150).contains(&count("10% cut@3")));
+        assert_eq!(count("status=429"), 1);
+        let shared = count("15% status=500") + count("10% cut@3");
+        assert_eq!(count("tokens=20"), 9_999 - shared);
+        let alone = draws(7, "m", &["30% hang"]);
+        let good = alone.iter().filter(|drawn| *drawn == "tokens=16").count();
+        assert!((6700..7300).contains(&good), "{good}");
+        assert!(
+            draws(7, "m", &["100% hang"])
+                .iter()
+                .all(|drawn| drawn == "100% hang")
+        );
+    }
+
+    #[test]
+    fn equal_seeds_draw_alike_and_other_seeds_and_names_do_not() {
+        let scripts = ["50% hang", "tokens=1"];
+        assert_eq!(draws(7, "m", &scripts), draws(7, "m", &scripts));
+        assert_ne!(draws(7, "m", &scripts), draws(8, "m", &scripts));
+        assert_ne!(draws(7, "m", &scripts), draws(7, "n", &scripts));
+        let inline = draws(7, "sim:50% hang", &[]);
+        let hanging = inline.iter().filter(|drawn| *drawn == "50% hang").count();
+        assert!((4700..5300).contains(&hanging), "{hanging}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::sim::script::{
 pub(crate) enum Step {
     /// Write this piece.
     Write(Piece),
-    /// Let this happen: a cut, a reset or a stall.
+    /// Let this happen to the connection, or to time.
     Fault(Fault),
 }
 
@@ -104,7 +104,11 @@ impl<'a> Steps<'a> {
                 && let Some(fault) = self.fault_here()
             {
                 return Some(match fault.kind {
-                    FaultKind::Cut | FaultKind::Reset | FaultKind::Stall(_) => Step::Fault(fault),
+                    FaultKind::Cut
+                    | FaultKind::Reset
+                    | FaultKind::Stall(_)
+                    | FaultKind::Goaway
+                    | FaultKind::Refuse => Step::Fault(fault),
                     FaultKind::Garbage => Step::Write(Piece::Garbage),
                     FaultKind::Malformed => Step::Write(Piece::Malformed),
                     FaultKind::Error => {

@@ -1,6 +1,6 @@
 //! The words of an answer: deterministic, so that a test can compare every byte.
 
-use crate::sim::script::Script;
+use crate::sim::script::{Content, Length, Script};
 
 /// Bytes that are no event, no JSON and no UTF-8.
 pub const GARBAGE: &[u8] = b"\x00\xff\xfe<<garbage>>\x80";
@@ -13,16 +13,75 @@ pub fn answer_text(tokens: u64) -> String {
     String::from_utf8(text).unwrap_or_default()
 }
 
-/// The text of the answer that a script gives as that choice (`n`), with the canary of the
-/// request. `None` where the answer is endless.
+/// The text of the good answer that a script gives as that choice (`n`), with the canary of the
+/// request: what goes wrong on the way is left out. Empty where it calls tools. `None` where the
+/// answer is endless.
 pub fn scripted_text(script: &Script, choice: u32, canary: Option<&str>) -> Option<String> {
-    let crate::sim::script::Length::Tokens(tokens) = script.tokens else {
+    let Length::Tokens(tokens) = script.tokens else {
         return None;
     };
+    if let Content::Tools { .. } = script.content {
+        return Some(String::new());
+    }
     let mut text = Vec::new();
     let words = Words::new(script, canary);
     (0..tokens).for_each(|token| words.write(choice, token, &mut text));
     String::from_utf8(text).ok()
+}
+
+/// The arguments of each tool call that a script's good answer holds in that choice (`n`). None
+/// where it is text; `None` where it is endless.
+pub fn scripted_calls(script: &Script, choice: u32, canary: Option<&str>) -> Option<Vec<String>> {
+    let Length::Tokens(tokens) = script.tokens else {
+        return None;
+    };
+    let words = Words::new(script, canary);
+    let (mut calls, mut text) = (Vec::new(), Vec::new());
+    for token in 0..tokens {
+        let Some(call) = call(script, token) else {
+            break;
+        };
+        if call.first {
+            text.extend_from_slice(b"{\"text\":\"");
+        }
+        words.write(choice, token, &mut text);
+        if call.last {
+            text.extend_from_slice(b"\"}");
+            calls.push(String::from_utf8(std::mem::take(&mut text)).ok()?);
+        }
+    }
+    Some(calls)
+}
+
+/// Where a token stands among the tool calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Which call.
+    pub(crate) index: u64,
+    /// It is the call's first piece.
+    pub(crate) first: bool,
+    /// It is the call's last piece.
+    pub(crate) last: bool,
+}
+
+/// Which call a token belongs to, and whether it opens or closes it. `None` in a text answer.
+pub(crate) fn call(script: &Script, token: u64) -> Option<Call> {
+    let Content::Tools { calls, .. } = &script.content else {
+        return None;
+    };
+    let tokens = u128::from(script.tokens.count().max(1));
+    let of = |token: u64| u128::from(token).saturating_mul(u128::from(*calls)) / tokens;
+    let last = token
+        .checked_add(1)
+        .is_none_or(|next| next >= script.tokens.count() || of(next) != of(token));
+    let first = token
+        .checked_sub(1)
+        .is_none_or(|before| of(before) != of(token));
+    Some(Call {
+        index: u64::try_from(of(token)).unwrap_or(u64::MAX),
+        first,
+        last,
+    })
 }
 
 /// Writes single tokens. None of their bytes needs an escape in JSON.

@@ -125,6 +125,11 @@ impl Wire {
         }
     }
 
+    /// Gives the connection up: what carries it, and what has been read and not used.
+    pub(crate) fn into_parts(self) -> (Stream, BytesMut) {
+        (self.stream, self.inbox)
+    }
+
     /// Reads more into the inbox, about `room` bytes at once. The caller bounds how often.
     pub(crate) async fn fill(&mut self, room: usize) -> Result<(), Gone> {
         if let Some(gone) = self.gone {
@@ -202,18 +207,6 @@ impl Wire {
             } else {
                 return self.note_gone();
             }
-        }
-    }
-
-    /// Sends nothing until that time, or until the peer leaves.
-    pub(crate) async fn silence_until(&mut self, time: tokio::time::Instant) -> Result<(), Gone> {
-        if time <= tokio::time::Instant::now() {
-            // A timer would round up to its next tick, a millisecond away.
-            return Ok(());
-        }
-        match tokio::time::timeout_at(time, self.silence()).await {
-            Ok(gone) => Err(gone),
-            Err(_) => Ok(()),
         }
     }
 

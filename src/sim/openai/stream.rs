@@ -5,7 +5,7 @@ use crate::sim::openai::error::status_error;
 use crate::sim::openai::terms::{Origin, Terms};
 use crate::sim::script::{Content, Newline, Role, Script, Usage};
 use crate::sim::steps::Piece;
-use crate::sim::text::{GARBAGE, push_number};
+use crate::sim::text::{GARBAGE, call, push_number};
 
 /// Writes the events of one answer.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl<'a> Stream<'a> {
         } else {
             b""
         };
-        let Some(call) = self.terms.call(token) else {
+        let Some(call) = call(self.terms.script, token) else {
             self.open(choice, out);
             out.extend_from_slice(role);
             out.extend_from_slice(b"\"content\":\"");

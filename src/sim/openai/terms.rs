@@ -2,7 +2,7 @@
 
 use crate::sim::asked::Asked;
 use crate::sim::script::{Content, Finish, Script, Usage};
-use crate::sim::text::{Words, push_number};
+use crate::sim::text::{Call, Words, push_number};
 
 /// The creation time in every answer: fixed, so that equal requests give equal bytes.
 pub(super) const CREATED: &[u8] = b"1795248000";
@@ -90,26 +90,6 @@ impl<'a> Terms<'a> {
         );
     }
 
-    /// Which call a token belongs to, and whether it opens or closes it. `None` in a text answer.
-    pub(super) fn call(&self, token: u64) -> Option<Call> {
-        let Content::Tools { calls, .. } = &self.script.content else {
-            return None;
-        };
-        let tokens = u128::from(self.script.tokens.count().max(1));
-        let of = |token: u64| u128::from(token).saturating_mul(u128::from(*calls)) / tokens;
-        let last = token
-            .checked_add(1)
-            .is_none_or(|next| next >= self.script.tokens.count() || of(next) != of(token));
-        let first = token
-            .checked_sub(1)
-            .is_none_or(|before| of(before) != of(token));
-        Some(Call {
-            index: u64::try_from(of(token)).unwrap_or(u64::MAX),
-            first,
-            last,
-        })
-    }
-
     /// Adds `"id":…,"type":"function","function":{"name":…,"arguments":"`
     pub(super) fn push_call_opening(&self, choice: u32, index: u64, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\"id\":\"call_sim_");
@@ -131,17 +111,6 @@ impl<'a> Terms<'a> {
             out.extend_from_slice(b"\\\"}");
         }
     }
-}
-
-/// Where a token stands among the tool calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Call {
-    /// Which call.
-    pub(super) index: u64,
-    /// It is the call's first piece.
-    pub(super) first: bool,
-    /// It is the call's last piece.
-    pub(super) last: bool,
 }
 
 /// What an answer takes from the request beside its JSON.

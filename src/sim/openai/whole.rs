@@ -5,7 +5,7 @@ use crate::sim::openai::error::status_error;
 use crate::sim::openai::terms::{Origin, Terms};
 use crate::sim::script::{Content, Length, Script, Usage};
 use crate::sim::steps::Piece;
-use crate::sim::text::{GARBAGE, push_number};
+use crate::sim::text::{GARBAGE, call, push_number};
 
 /// Writes one document. Tokens are counted through all choices, one choice after the other.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl<'a> Whole<'a> {
             out.push(b',');
             self.open(choice, out);
         }
-        let Some(call) = self.terms.call(token) else {
+        let Some(call) = call(self.terms.script, token) else {
             return self.terms.words.write(choice, token, out);
         };
         if call.first {

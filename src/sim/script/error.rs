@@ -1,7 +1,7 @@
 //! What can be wrong with a script's text, said so that it can be put right.
 
 /// Every key, for the suggestion after a slip of the pen.
-pub(super) const KEYS: [&str; 45] = [
+pub(super) const KEYS: [&str; 47] = [
     "status",
     "retry_after",
     "header",
@@ -47,6 +47,8 @@ pub(super) const KEYS: [&str; 45] = [
     "garbage",
     "error",
     "malformed",
+    "goaway",
+    "refuse",
 ];
 
 /// What is wrong with a script's text.
@@ -81,6 +83,12 @@ pub enum ParseError {
     Flag {
         /// The key.
         key: String,
+    },
+    /// A share that is none.
+    #[error("{share}%: a share is 1% to 100%")]
+    Share {
+        /// As written.
+        share: String,
     },
     /// A key stands there twice.
     #[error("{key} is given twice")]

@@ -15,6 +15,7 @@ pub use model::{
     Framing, Length, Newline, Point, Reading, Role, Script, Shape, Usage,
 };
 
+pub(crate) use parse::list;
 pub(crate) use words::is_canary;
 
 #[cfg(test)]

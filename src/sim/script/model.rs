@@ -8,6 +8,9 @@ pub const DEFAULT_TOKENS: u64 = 16;
 /// What is done with one request. The default is a good answer of 16 tokens, at once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
+    /// `30% …`: how often it is used, in hundredths; otherwise what its list has without a share,
+    /// or a good answer.
+    pub share: Option<u8>,
     /// `status=`: anything but 200 answers with an error body.
     pub status: u16,
     /// `retry_after=`: the header's text, sent as it is.
@@ -110,7 +113,7 @@ pub struct Fault {
 pub enum FaultKind {
     /// The connection ends with a FIN.
     Cut,
-    /// The connection ends with an RST.
+    /// The connection ends with an RST; of HTTP/2 this stream alone.
     Reset,
     /// Silence on an open connection: for that long, or for ever.
     Stall(Option<Duration>),
@@ -120,6 +123,10 @@ pub enum FaultKind {
     Error,
     /// An event whose data is not JSON; then the answer goes on.
     Malformed,
+    /// The connection takes no more requests and says so; the answer goes on.
+    Goaway,
+    /// The request is turned away untouched.
+    Refuse,
 }
 
 /// A place in an answer.
@@ -297,9 +304,17 @@ pub enum Shape {
     Empty,
 }
 
+impl Script {
+    /// Whether it has a fault of that kind.
+    pub fn has(&self, kind: FaultKind) -> bool {
+        self.faults.iter().any(|fault| fault.kind == kind)
+    }
+}
+
 impl Default for Script {
     fn default() -> Self {
         Self {
+            share: None,
             status: 200,
             retry_after: None,
             headers: Vec::new(),

@@ -25,7 +25,8 @@ impl FromStr for Script {
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let mut script = Self::default();
         let mut seen: Vec<String> = Vec::new();
-        let mut rest = text.trim_ascii();
+        let (share, mut rest) = share(text.trim_ascii())?;
+        script.share = share;
         while !rest.is_empty() {
             let (item, after) = Item::take(rest)?;
             rest = after;
@@ -40,6 +41,40 @@ impl FromStr for Script {
     }
 }
 
+/// Takes a share off: `30% `, before all else.
+fn share(text: &str) -> Result<(Option<u8>, &str), ParseError> {
+    let digits = |number: &str| number.bytes().all(|byte| byte.is_ascii_digit());
+    match text.split_once('%') {
+        Some((number, rest)) if digits(number) => {
+            let share = number
+                .parse()
+                .ok()
+                .filter(|share| (1..=100).contains(share));
+            match share {
+                Some(share) => Ok((Some(share), rest.trim_ascii_start())),
+                None => Err(ParseError::Share {
+                    share: number.to_owned(),
+                }),
+            }
+        }
+        _ => Ok((None, text)),
+    }
+}
+
+/// Reads the scripts of one name, a text each.
+pub(crate) fn list<'a>(texts: impl Iterator<Item = &'a str>) -> Result<Vec<Script>, ParseError> {
+    let scripts = texts
+        .map(str::parse)
+        .collect::<Result<Vec<Script>, ParseError>>()?;
+    let shares = scripts.iter().filter_map(|script| script.share);
+    if shares.map(u32::from).sum::<u32>() > 100 {
+        return Err(ParseError::Together(
+            "the shares are more than 100% together",
+        ));
+    }
+    Ok(scripts)
+}
+
 /// The rules that no single key can keep.
 fn together(script: &Script) -> Result<(), ParseError> {
     let tokens = script.tokens.count();
@@ -50,6 +85,10 @@ fn together(script: &Script) -> Result<(), ParseError> {
     let rules = [
         (script.faults.len() > MOST, "at most 64 faults"),
         (script.headers.len() > MOST, "at most 64 headers"),
+        (
+            script.share.is_some() && script.reading == Reading::Nothing,
+            "unread cannot have a share",
+        ),
         (
             length && size > LARGEST_MEASURED,
             "content_length needs an answer of at most 1GiB",
@@ -166,6 +205,8 @@ fn fault(item: &Item) -> Result<Option<Fault>, ParseError> {
         "garbage" => FaultKind::Garbage,
         "error" => FaultKind::Error,
         "malformed" => FaultKind::Malformed,
+        "goaway" => FaultKind::Goaway,
+        "refuse" => FaultKind::Refuse,
         _ => return Ok(None),
     };
     let place = |rule| ParseError::Place {
@@ -185,6 +226,9 @@ fn fault(item: &Item) -> Result<Option<Fault>, ParseError> {
         FaultKind::Stall(_) if name == "stall" && at == Point::Request => Err(place(
             "a stall has a place (stall@12); without one it is hang or head_after",
         )),
+        FaultKind::Refuse if at != Point::Request => {
+            Err(place("refuse has no place: nothing is out yet"))
+        }
         FaultKind::Error | FaultKind::Malformed if !in_stream => {
             Err(place("an event stands after a token (@12) or at @done"))
         }

@@ -20,6 +20,9 @@ impl fmt::Display for Script {
             // A good answer must have a word of its own to stand in a list of scripts.
             items.push("tokens=16".to_owned());
         }
+        if let Some(share) = self.share {
+            write!(out, "{share}% ")?;
+        }
         out.write_str(&items.join(","))
     }
 }
@@ -178,6 +181,8 @@ impl fmt::Display for Fault {
             FaultKind::Garbage => "garbage",
             FaultKind::Error => "error",
             FaultKind::Malformed => "malformed",
+            FaultKind::Goaway => "goaway",
+            FaultKind::Refuse => "refuse",
         })?;
         match self.at {
             Point::Request => {}

@@ -30,6 +30,28 @@ fn every_key_says_one_thing() {
     };
     let cases: Vec<(&str, Script)> = vec![
         ("", good()),
+        (
+            "30% status=500",
+            Script {
+                share: Some(30),
+                status: 500,
+                ..good()
+            },
+        ),
+        (
+            "100%",
+            Script {
+                share: Some(100),
+                ..good()
+            },
+        ),
+        (
+            "body=\"1%\"",
+            Script {
+                body: Some(b"1%".to_vec()),
+                ..good()
+            },
+        ),
         ("  tokens = 16 , ", good()),
         (
             "status=429, retry_after=2",
@@ -314,6 +336,9 @@ fn every_key_says_one_thing() {
         ("error@1", faulty(FaultKind::Error, Point::Token(1))),
         ("malformed@done", faulty(FaultKind::Malformed, Point::Done)),
         ("cut@end", faulty(FaultKind::Cut, Point::End)),
+        ("goaway", faulty(FaultKind::Goaway, Point::Request)),
+        ("goaway@3", faulty(FaultKind::Goaway, Point::Token(3))),
+        ("refuse", faulty(FaultKind::Refuse, Point::Request)),
     ];
     for (text, script) in cases {
         assert_eq!(text.parse::<Script>().as_ref(), Ok(&script), "{text}");
@@ -329,6 +354,10 @@ fn every_slip_is_explained() {
             "statsu=500",
             "\"statsu\" is not a key, did you mean \"status\"?",
         ),
+        ("0% status=500", "0%: a share is 1% to 100%"),
+        ("101% status=500", "101%: a share is 1% to 100%"),
+        ("% status=500", "%: a share is"),
+        ("30% unread", "unread cannot have a share"),
         ("gibberish", "\"gibberish\" is not a key"),
         ("cutt@3", "\"cutt@3\" is not a key, did you mean \"cut\"?"),
         ("status", "status needs a value: status=200 to 999"),
@@ -343,6 +372,7 @@ fn every_slip_is_explained() {
         ("cut@x", "cut@x: a place is @12"),
         ("hang@3", "hang has no place"),
         ("stall", "a stall has a place"),
+        ("refuse@3", "refuse has no place"),
         ("error", "an event stands after a token"),
         ("malformed@3b", "an event stands after a token"),
         ("garbage@head", "garbage stands before all"),
@@ -409,7 +439,11 @@ fn fault() -> impl Strategy<Value = Fault> {
         at,
     });
     let breaks = (
-        prop_oneof![Just(FaultKind::Cut), Just(FaultKind::Reset)],
+        prop_oneof![
+            Just(FaultKind::Cut),
+            Just(FaultKind::Reset),
+            Just(FaultKind::Goaway)
+        ],
         anywhere,
     )
         .prop_map(|(kind, at)| Fault { kind, at });
@@ -453,6 +487,7 @@ prop_compose! {
 
 prop_compose! {
     fn answer()(
+        share in option::of(1_u8..=100),
         tokens in prop_oneof![Just(Length::Endless), (8_u64..1 << 40).prop_map(Length::Tokens)],
         sizes in (0_u64..1 << 28, 0_u64..1 << 28),
         content in prop_oneof![
@@ -475,7 +510,7 @@ prop_compose! {
     ) -> Script {
         let (token_bytes, event_bytes) = sizes;
         Script {
-            tokens, token_bytes, event_bytes, content, canary, role, finish, usage, prompt, cached,
+            share, tokens, token_bytes, event_bytes, content, canary, role, finish, usage, prompt, cached,
             done, shape, ..good()
         }
     }

@@ -3,6 +3,8 @@
 mod answers;
 mod closing;
 mod faults;
+mod http2;
+mod outages;
 mod serving;
 
 use std::io;

@@ -8,6 +8,10 @@ use crate::exchange::Failure;
 const MAX_MESSAGE: usize = 1024;
 /// The most bytes kept of a type or code: they are words to compare and count.
 const MAX_WORD: usize = 128;
+/// The most bytes kept of the finer codes together.
+const MAX_REASONS: usize = 256;
+/// The type of a page: a word that no provider needs for anything else.
+const PAGE: &str = "html";
 
 /// What the body of an error status says: `OpenAI`'s shape, the flat ones (xAI, Mistral, older
 /// vLLM), `detail` (`FastAPI`), a list of one (Gemini's compatible endpoint), a page of HTML, prose,
@@ -67,7 +71,56 @@ pub(super) fn flat(failure: &mut Failure, name: Name, value: Leaf<'_>) {
                 failure.kind = word(value);
             }
         }),
+        Name::Details => {
+            of_details(failure, value);
+            value.items(|item| of_details(failure, item));
+        }
+        // Azure's code behind the code.
+        Name::Innererror => value.fields(|name, value| {
+            if name == Name::Code {
+                add_reason(failure, word(value));
+            }
+        }),
         _ => {}
+    }
+}
+
+/// What stands beside an error: `{error_code}` (Anthropic), or one of `google.rpc`'s `ErrorInfo`,
+/// `QuotaFailure` and `RetryInfo`.
+fn of_details(failure: &mut Failure, details: Leaf<'_>) {
+    details.fields(|name, value| match name {
+        Name::ErrorCode | Name::Reason => add_reason(failure, word(value)),
+        Name::RetryDelay => failure.retry_delay = word(value),
+        Name::Violations => {
+            value.items(|violation| {
+                violation.fields(|name, value| of_violation(failure, name, value));
+            });
+        }
+        _ => {}
+    });
+}
+
+/// Which quota it is; one of nothing is told apart, for no time will fill it.
+fn of_violation(failure: &mut Failure, name: Name, value: Leaf<'_>) {
+    match name {
+        Name::QuotaId => add_reason(failure, word(value)),
+        Name::QuotaValue if word(value).as_deref() == Some("0") => {
+            add_reason(failure, Some("quotaValue:0".to_owned()));
+        }
+        _ => {}
+    }
+}
+
+/// Keeps one more finer code, as long as all of them stay short.
+fn add_reason(failure: &mut Failure, reason: Option<String>) {
+    let Some(reason) = reason else { return };
+    let Some(reasons) = &mut failure.reasons else {
+        failure.reasons = Some(reason);
+        return;
+    };
+    if reasons.len() + 1 + reason.len() <= MAX_REASONS {
+        reasons.push(' ');
+        reasons.push_str(&reason);
     }
 }
 
@@ -77,6 +130,8 @@ pub(super) fn within(inner: Failure, document: Failure) -> Failure {
         status: inner.status.or(document.status),
         kind: inner.kind.or(document.kind),
         code: inner.code.or(document.code),
+        reasons: inner.reasons.or(document.reasons),
+        retry_delay: inner.retry_delay.or(document.retry_delay),
         message: inner.message.or(document.message),
     }
 }
@@ -86,6 +141,7 @@ fn of_text(text: &str) -> Failure {
     match Leaf::parse(text) {
         Some(document) => of_document(document),
         None => Failure {
+            kind: is_page(text).then(|| PAGE.to_owned()),
             message: prose(text),
             ..Failure::default()
         },
@@ -126,6 +182,10 @@ fn detail(failure: &mut Failure, detail: Leaf<'_>) {
             *failure = within(of_error(item), std::mem::take(failure));
         }
     });
+}
+
+fn is_page(text: &str) -> bool {
+    text.starts_with('<') && !text.starts_with("<?xml")
 }
 
 /// The title of a page, or the text itself.

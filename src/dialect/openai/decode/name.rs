@@ -22,7 +22,9 @@ pub(super) enum Name {
     Data,
     Delta,
     Detail,
+    Details,
     Error,
+    ErrorCode,
     ErrorType,
     FinishReason,
     Function,
@@ -30,6 +32,7 @@ pub(super) enum Name {
     Id,
     Images,
     Index,
+    Innererror,
     Input,
     Message,
     Metadata,
@@ -41,10 +44,17 @@ pub(super) enum Name {
     PromptFilterResults,
     PromptTokens,
     PromptTokensDetails,
+    #[serde(rename = "quotaId")]
+    QuotaId,
+    #[serde(rename = "quotaValue")]
+    QuotaValue,
+    Reason,
     Reasoning,
     ReasoningContent,
     ReasoningTokens,
     Refusal,
+    #[serde(rename = "retryDelay")]
+    RetryDelay,
     Status,
     Text,
     Thinking,
@@ -53,6 +63,7 @@ pub(super) enum Name {
     Transcript,
     Type,
     Usage,
+    Violations,
     XGroq,
     #[serde(other)]
     Other,

@@ -374,8 +374,10 @@ const ERROR_BODIES: &[[&str; 4]] = &[
     ["\"m\"", "-", "-", "m"],
     ["\u{feff}{\"error\":\"m\"}", "-", "-", "m"],
     [r#"{"error":{"message":"cut of"#, "-", "-", r#"{"error":{"message":"cut of"#],
-    ["<html>\n<title>502 Bad\nGateway</title></html>", "-", "-", "502 Bad Gateway"],
-    ["<html><body>no title</body></html>", "-", "-", "-"],
+    ["<html>\n<title>502 Bad\nGateway</title></html>", "html", "-", "502 Bad Gateway"],
+    ["<html><body>no title</body></html>", "html", "-", "-"],
+    ["<!DOCTYPE html><TITLE>Just a moment...</TITLE>", "html", "-", "Just a moment..."],
+    ["<?xml version=\"1.0\"?><Error><title>m</title></Error>", "-", "-", "m"],
     ["upstream  connect error\r\n", "-", "-", "upstream  connect error"],
     ["{}", "-", "-", "-"],
     ["[]", "-", "-", "-"],
@@ -393,9 +395,88 @@ fn what_an_error_body_says_is_found_in_every_shape() {
             kind: some(kind),
             code: some(code),
             message: some(message),
+            ..Failure::default()
         };
         assert_eq!(failure(418, body.as_bytes()), expected, "{body}");
     }
+}
+
+#[test]
+fn what_stands_beside_an_error_is_found_too() {
+    let google = |details: &str| format!(r#"{{"error":{{"code":429,"details":{details}}}}}"#);
+    let violations =
+        r#"[{"quotaId":"A","quotaValue":"0"},{"quotaMetric":"m","quotaId":"B","quotaValue":"10"}]"#;
+    for (body, reasons, delay) in [
+        (
+            r#"{"error":{"details":{"error_code":"A"}}}"#.to_owned(),
+            Some("A"),
+            None,
+        ),
+        (
+            r#"{"error":{"innererror":{"code":"A","content_filter_result":{}}}}"#.to_owned(),
+            Some("A"),
+            None,
+        ),
+        (
+            r#"{"details":{"error_code":"outer"},"error":{"message":"m"}}"#.to_owned(),
+            Some("outer"),
+            None,
+        ),
+        (
+            r#"{"details":{"error_code":"outer"},"error":{"details":{"error_code":"inner"}}}"#
+                .to_owned(),
+            Some("inner"),
+            None,
+        ),
+        (
+            google(r#"[{"reason":"A","domain":"d"},{"reason":7},{"reason":true}]"#),
+            Some("A 7"),
+            None,
+        ),
+        (google(r#"[{"retryDelay":"45.25s"}]"#), None, Some("45.25s")),
+        (google(r#"[{"retryDelay":{}}]"#), None, None),
+        (
+            google(&format!(r#"[{{"violations":{violations}}}]"#)),
+            Some("A quotaValue:0 B"),
+            None,
+        ),
+        (google(r#""prose""#), None, None),
+        (google(r#"[[{"reason":"too deep"}]]"#), None, None),
+        (
+            r#"[{"error":{"details":[{"reason":"A","retryDelay":"1s"}]}}]"#.to_owned(),
+            Some("A"),
+            Some("1s"),
+        ),
+    ] {
+        let failure = failure(429, body.as_bytes());
+        assert_eq!(failure.reasons.as_deref(), reasons, "{body}");
+        assert_eq!(failure.retry_delay.as_deref(), delay, "{body}");
+    }
+}
+
+#[test]
+fn what_stands_beside_an_error_is_short() {
+    let reasons = |lengths: &[usize]| {
+        let items = lengths
+            .iter()
+            .map(|length| format!(r#"{{"reason":"{}"}}"#, "r".repeat(*length)));
+        let items = items.collect::<Vec<_>>().join(",");
+        let body = format!(r#"{{"error":{{"details":[{items}]}}}}"#);
+        failure(429, body.as_bytes()).reasons.unwrap().len()
+    };
+    assert_eq!(reasons(&[127, 128]), 256);
+    assert_eq!(reasons(&[128, 128]), 128);
+    assert_eq!(reasons(&[127, 127, 127]), 255);
+    assert_eq!(reasons(&[500]), 128);
+    assert_eq!(reasons(&[1; 400]), 255);
+    let long = format!(
+        r#"{{"error":{{"details":[{{"retryDelay":"{}"}}]}}}}"#,
+        "9".repeat(500)
+    );
+    assert_eq!(
+        failure(429, long.as_bytes()).retry_delay.unwrap().len(),
+        128
+    );
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! The one fault that stands for all attempts of an exchange.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::why::{LONGEST, OUR_RETRY_AFTER, Why};
+use crate::exchange::{Class, Fault, FaultKind};
+use crate::relay::clocks::Expired;
+use crate::upstream::CallError;
+
+/// The most failures that a message names one by one.
+const MOST: usize = 8;
+
+/// One failed attempt.
+#[derive(Clone, Debug)]
+pub(in crate::relay) struct Tried {
+    /// `provider/model`.
+    pub(in crate::relay) target: Arc<str>,
+    /// What ended it: [`Why::name`].
+    pub(in crate::relay) reason: &'static str,
+    /// The kind of failure.
+    pub(in crate::relay) class: Class,
+    /// The wait that the provider asked for.
+    pub(in crate::relay) retry_after: Option<Duration>,
+    /// What it says about the exchange as a whole.
+    pub(in crate::relay) cause: Cause,
+}
+
+/// What an attempt's end says about the exchange as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::relay) enum Cause {
+    /// Our memory is at its bound.
+    Memory,
+    /// The process stops.
+    Stopping,
+    /// The exchange's time ran out.
+    Deadline,
+    /// The target was silent for too long.
+    Silence,
+    /// A rate, or a quota.
+    Limit,
+    /// Anything else.
+    Other,
+}
+
+impl Tried {
+    /// An attempt at `target` that failed because of `why`.
+    pub(in crate::relay) fn new(target: Arc<str>, why: &Why) -> Self {
+        let class = why.class();
+        let cause = match why {
+            Why::Budget => Cause::Memory,
+            Why::Stopping => Cause::Stopping,
+            Why::Expired(Expired::Deadline) => Cause::Deadline,
+            Why::Expired(_) | Why::Call(CallError::ConnectTimeout | CallError::WriteTimeout) => {
+                Cause::Silence
+            }
+            _ if matches!(class, Class::RateLimited | Class::Quota) => Cause::Limit,
+            _ => Cause::Other,
+        };
+        Self {
+            target,
+            reason: why.name(),
+            class,
+            retry_after: why.told(),
+            cause,
+        }
+    }
+}
+
+/// What the client of `route` is told when nothing was left to try: that we cannot, that time ran
+/// out, that every target is at a limit and when the first of them is not, or that all failed. It
+/// names targets and reasons, never keys, addresses or a provider's words.
+pub(in crate::relay) fn exhausted(tries: &[Tried], route: &str) -> Fault {
+    let any = |cause| tries.iter().any(|tried| tried.cause == cause);
+    let all = |cause| !tries.is_empty() && tries.iter().all(|tried| tried.cause == cause);
+    let (kind, head) = if any(Cause::Memory) {
+        (
+            FaultKind::Overloaded,
+            "segue is at its memory limit".to_owned(),
+        )
+    } else if any(Cause::Stopping) {
+        (FaultKind::Overloaded, "segue is stopping".to_owned())
+    } else if any(Cause::Deadline) || all(Cause::Silence) {
+        (
+            FaultKind::ProviderTimeout,
+            format!("no provider behind {route:?} answered in time"),
+        )
+    } else if all(Cause::Limit) {
+        (
+            FaultKind::RateLimited,
+            format!("every provider behind {route:?} is at a limit"),
+        )
+    } else if tries.is_empty() {
+        (
+            FaultKind::ProviderFailed,
+            format!("no provider behind {route:?} could be asked"),
+        )
+    } else {
+        (
+            FaultKind::ProviderFailed,
+            format!("no provider behind {route:?} gave an answer"),
+        )
+    };
+    Fault {
+        retry_after: match kind {
+            FaultKind::Overloaded => Some(OUR_RETRY_AFTER),
+            FaultKind::RateLimited => {
+                let waits = tries.iter().filter_map(|tried| tried.retry_after);
+                waits.min().map(|wait| wait.min(LONGEST))
+            }
+            _ => None,
+        },
+        ..Fault::new(kind, head + &list(tries))
+    }
+}
+
+/// `: a/x (connect, 2 times), b/y (stall)`.
+fn list(tries: &[Tried]) -> String {
+    let mut text = String::new();
+    let mut groups = tries.chunk_by(|a, b| a.target == b.target && a.reason == b.reason);
+    let mut mark = ": ";
+    for group in groups.by_ref().take(MOST) {
+        let [tried, rest @ ..] = group else { continue };
+        text.push_str(mark);
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{} ({}", tried.target, tried.reason);
+        if !rest.is_empty() {
+            let _ = write!(text, ", {} times", group.len());
+        }
+        text.push(')');
+        mark = ", ";
+    }
+    let left: usize = groups.map(<[Tried]>::len).sum();
+    if left > 0 {
+        let _ = write!(text, ", and {left} more");
+    }
+    text
+}
