@@ -104,15 +104,28 @@ impl Walk {
         }
     }
 
-    /// The target of the step just given cannot be tried after all, since another attempt probes
-    /// it: it goes to the end, to be tried when nothing else is left.
+    /// The target of the step just given cannot be tried after all: its breaker has shut, or another
+    /// attempt probes it. It is gone back to when nothing else is left.
     pub(super) fn pass_over(&mut self, terms: Terms<'_>) -> Next {
-        self.made = self.made.saturating_sub(1);
-        if self.at < self.places.len() {
-            let mut place = self.places.remove(self.at);
-            place.resort = Some(Resort::Probed);
-            self.places.push(place);
+        let is_retry = self.tries > 1;
+        if is_retry && self.at + 1 < self.places.len() {
+            self.made = self.made.saturating_sub(1);
+            return self.fall(terms);
         }
+        let Some(place) = self.places.get_mut(self.at) else {
+            return Next::Exhausted;
+        };
+        place.resort = Some(Resort::Probed);
+        if is_retry {
+            return Next::Attempt {
+                place: *place,
+                kind: AttemptKind::Retry,
+                wait: Duration::ZERO,
+            };
+        }
+        self.made = self.made.saturating_sub(1);
+        let place = self.places.remove(self.at);
+        self.places.push(place);
         let kind = match self.made {
             0 => AttemptKind::First,
             _ => AttemptKind::Fallback,
@@ -335,8 +348,29 @@ mod tests {
         assert_eq!(walk.way_out(), WayOut::Shut);
         let mut only = self::walk(1, 0);
         first(&mut only);
+        assert_eq!(
+            step(&mut only.clone(), AT_ONCE),
+            Some((0, AttemptKind::Retry))
+        );
         let next = with(false, |terms| only.pass_over(terms));
         assert!(matches!(next, Next::Attempt { place, .. } if place.resort.is_some()));
+    }
+
+    #[test]
+    fn a_retry_that_its_breaker_refuses_goes_on_to_the_next_target() {
+        let mut walk = walk(2, 0);
+        first(&mut walk);
+        step(&mut walk, AT_ONCE);
+        let next = with(true, |terms| walk.pass_over(terms));
+        assert_eq!(told(next), Some((1, Fallback)));
+        step(&mut walk, AT_ONCE);
+        let next = with(true, |terms| walk.pass_over(terms));
+        assert!(
+            matches!(next, Next::Attempt { place, kind: AttemptKind::Retry, .. }
+                if place.target == 1 && place.resort.is_some()),
+            "{next:?}: there is no other way"
+        );
+        assert_eq!(step(&mut walk, AT_ONCE), None, "it was tried twice");
     }
 
     #[test]

@@ -229,7 +229,7 @@ mod tests {
 
     use super::*;
     use crate::exchange::UsageWish;
-    use crate::telemetry::record::{Endpoint, Outcome, Protocol};
+    use crate::telemetry::record::{AttemptKind, Endpoint, Outcome, Protocol};
     use crate::units::Tokens;
 
     fn record() -> Record {
@@ -246,6 +246,9 @@ mod tests {
         let failed = Attempt {
             status: Some(429),
             error: Some("quota"),
+            class: Some(Class::Quota),
+            verdict: Some("fall_back"),
+            discarded: Tokens(3),
             provider_code: ProviderCode::of("insufficient_quota"),
             connection: Some(Connection::Reused),
             first_byte: Some(Duration::from_millis(80)),
@@ -253,6 +256,7 @@ mod tests {
             ..Attempt::at("openai/gpt".into())
         };
         let served = Attempt {
+            kind: AttemptKind::Fallback,
             status: Some(200),
             connection: Some(Connection::Fresh),
             first_byte: Some(Duration::from_millis(200)),
@@ -277,6 +281,8 @@ mod tests {
             sent_bytes: 4096,
             first_byte: Some(Duration::from_micros(432_001)),
             first_token: Some(Duration::from_micros(432_001)),
+            held: Some(Duration::from_millis(40)),
+            commit: Some("tokens"),
             total: Duration::from_micros(2_082_123),
             outcome: Outcome::Served,
             ..record()

@@ -177,7 +177,7 @@ async fn every_exchange_leaves_one_line_that_says_how_it_ended() {
         ("passed", "passthrough", "served", 200, 0),
         ("nowhere", "other", "client_error", 404, 0),
         ("surfaced", served, "provider_error", 400, 1),
-        ("failed", served, "failed", 502, 1),
+        ("failed", served, "failed", 502, 2),
         ("broken", served, "broken", 200, 1),
         ("aborted", served, "aborted", 200, 1),
     ] {

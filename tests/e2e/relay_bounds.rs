@@ -74,15 +74,21 @@ const CASES: [(&str, &str, &str, u16, &str); 17] = [
         502,
         "(server_error)",
     ),
-    ("deadline", "status=429,stall@20b", WHOLE, 429, "rate limit"),
+    (
+        "deadline",
+        "status=429,stall@20b",
+        WHOLE,
+        429,
+        "(rate_limited)",
+    ),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_clock_ends_its_exchange_in_time_and_the_pool_stays_good() {
-    let routes = "first: { tiers: [[sim/m]], timeouts: { first_token: 300ms } }\n\
-                  stall: { tiers: [[sim/m]], timeouts: { stall: 300ms } }\n\
-                  total: { tiers: [[sim/m]], timeouts: { total: 300ms } }\n\
-                  deadline: { tiers: [[sim/m]], deadline: 300ms }";
+    let routes = "first: { tiers: [[sim/m]], retries: { same_target: 0 }, timeouts: { first_token: 300ms } }\n\
+                  stall: { tiers: [[sim/m]], retries: { same_target: 0 }, timeouts: { stall: 300ms } }\n\
+                  total: { tiers: [[sim/m]], retries: { same_target: 0 }, timeouts: { total: 300ms } }\n\
+                  deadline: { tiers: [[sim/m]], retries: { same_target: 0 }, deadline: 300ms }";
     let world = world(routes, "").await;
     let mut client = world.client().await;
     for (route, script, how, status, reason) in CASES {

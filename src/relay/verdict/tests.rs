@@ -7,11 +7,11 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::exhausted::Cause;
-use super::{Alarm, End, Judgement, Ruling, Tried, Why, conclude, exhausted, judge};
+use super::{Alarm, Judgement, Ruling, Tried, Why, exhausted, judge};
 use crate::exchange::{Class, Failure, FaultKind};
 use crate::relay::clocks::Expired;
 use crate::route::{Choice, Policy, Refusals};
-use crate::telemetry::{AttemptKind, Outcome};
+use crate::telemetry::AttemptKind;
 use crate::upstream::{CallError, ConnectFailure, Flaw, InflateError, Phase, Settled};
 
 const AGAIN: Ruling = Ruling::Retry { after: None };
@@ -677,20 +677,6 @@ fn an_attempt_is_booked_with_what_it_says_of_the_whole() {
         let limit = matches!(why.class(), Class::RateLimited | Class::Quota);
         assert_eq!(tried.cause == Cause::Limit, limit, "{why:?}");
     }
-}
-
-#[test]
-fn a_single_attempt_concludes_its_exchange() {
-    let concluded = |end| {
-        let (outcome, fault) = conclude(end, "a/x", "r");
-        (outcome, fault.map(|fault| fault.kind))
-    };
-    assert_eq!(concluded(End::Served), (Outcome::Served, None));
-    assert_eq!(concluded(End::Surfaced), (Outcome::ProviderError, None));
-    assert_eq!(concluded(End::Aborted), (Outcome::Aborted, None));
-    let failed = (Outcome::Failed, Some(FaultKind::ProviderFailed));
-    assert_eq!(concluded(End::Failed(Why::Empty)), failed);
-    assert_eq!(concluded(End::Broken(Why::Empty)), (Outcome::Broken, None));
 }
 
 fn any_why() -> impl Strategy<Value = Why> {

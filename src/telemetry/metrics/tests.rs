@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use super::*;
 use crate::exchange::Usage;
-use crate::telemetry::record::{Attempt, Outcome, Protocol, Record};
+use crate::telemetry::record::{Attempt, AttemptKind, Outcome, Protocol, Record};
 use crate::units::{ByteSize, Tokens};
+use crate::upstream::BreakerState;
 
 fn metrics() -> Metrics {
     let metrics = Metrics::try_new("1.2.3").unwrap();
@@ -43,10 +44,17 @@ fn an_exchange_counts_its_outcome_attempts_times_and_tokens() {
     let metrics = metrics();
     let failed = Attempt {
         error: Some("quota"),
+        discarded: Tokens(3),
         ..Attempt::at("openai/gpt".into())
     };
+    let served = Attempt {
+        kind: AttemptKind::Fallback,
+        ..Attempt::at("onprem/qwen".into())
+    };
     metrics.observe(&Record {
-        attempts: vec![failed, Attempt::at("onprem/qwen".into())],
+        attempts: vec![failed, served],
+        held: Some(Duration::from_millis(40)),
+        commit: Some("tokens"),
         usage: Some(Usage {
             input: Tokens(7),
             output: Tokens(5),
@@ -89,6 +97,13 @@ fn an_exchange_counts_its_outcome_attempts_times_and_tokens() {
             r#"gen_ai_server_request_duration_seconds_sum{route="support"}"#,
             2.0,
         ),
+        (
+            r#"segue_fallbacks_total{from="openai/gpt",reason="quota",route="support",to="onprem/qwen"}"#,
+            1.0,
+        ),
+        (r#"segue_commits_total{reason="tokens"}"#, 1.0),
+        (r#"segue_held_seconds_sum{route="support"}"#, 0.04),
+        (r#"segue_discarded_tokens_total{target="openai/gpt"}"#, 3.0),
         (r#"segue_build_info{version="1.2.3"}"#, 1.0),
     ] {
         assert_eq!(value(&metrics, sample), Some(expected), "{sample}");
@@ -193,9 +208,17 @@ fn every_metric_is_rendered_under_its_name_and_no_other() {
     let metrics = metrics();
     metrics.started(1);
     metrics.observe(&Record {
-        attempts: vec![Attempt::at("openai/gpt".into())],
+        attempts: [AttemptKind::First, AttemptKind::Fallback]
+            .map(|kind| Attempt {
+                kind,
+                discarded: Tokens(1),
+                ..Attempt::at("openai/gpt".into())
+            })
+            .to_vec(),
         usage: Some(Usage::default()),
         first_token: Some(Duration::ZERO),
+        held: Some(Duration::ZERO),
+        commit: Some("tokens"),
         ..record("support", Outcome::Served)
     });
     let _connection = metrics.connection(ConnectionState::Handshake);
@@ -209,6 +232,7 @@ fn every_metric_is_rendered_under_its_name_and_no_other() {
         PeerState::Up,
     )]);
     metrics.set_certificates([(SocketAddr::from(([1, 1, 1, 1], 1)), "n", 1)]);
+    metrics.set_breakers([("openai/gpt", BreakerState::Open)]);
     let text = metrics.render();
     let rendered: BTreeSet<_> = text
         .lines()
