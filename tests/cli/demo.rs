@@ -70,7 +70,7 @@ fn the_tour_ends_by_itself_with_exit_code_0() {
     let output = segue(&["demo", "--tour"]).output().unwrap();
     let page = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{page}");
-    assert!(page.contains("9 of 9 steps as promised"), "{page}");
+    assert!(page.contains("13 of 13 steps as promised"), "{page}");
     assert!(
         !page.contains('\u{1b}'),
         "colours go to terminals only: {page}"
@@ -83,13 +83,17 @@ fn the_tour_ends_by_itself_with_exit_code_0() {
 fn after_the_tour_it_answers_until_it_is_told_to_end() {
     for signal in ["TERM", "INT"] {
         let mut demo = Demo::start();
-        let told = demo.line("curl -N");
+        let told = demo.line("curl -iN");
         let address = told.split('/').nth(2).unwrap().to_owned();
         demo.line("metrics");
         let answer = ask(&address, "stream");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
         assert!(answer.contains("data: [DONE]"), "{answer}");
-        assert!(ask(&address, "broken").starts_with("HTTP/1.1 502 "));
+        let rescued = ask(&address, "cut");
+        let told = ["x-segue-target: steady/", "data: [DONE]"];
+        assert!(told.iter().all(|part| rescued.contains(part)), "{rescued}");
+        let all = "HTTP/1.1 429 Too Many Requests\r\n";
+        assert!(ask(&address, "busy").starts_with(all));
         assert_eq!(demo.end(signal), Some(0), "{signal}");
     }
 }

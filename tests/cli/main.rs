@@ -5,6 +5,7 @@
 )]
 
 mod demo;
+mod explain;
 mod mistakes;
 
 use std::process::Command;

@@ -32,8 +32,10 @@ pub(super) struct Answer {
     stream: TcpStream,
     /// Received and not yet looked at.
     buffer: Vec<u8>,
-    /// Of the body, without its framing, and not yet given out.
+    /// The body so far, without its framing.
     decoded: Vec<u8>,
+    /// How much of it has been given out as events.
+    heard: usize,
 }
 
 /// How the rest of the body is framed (RFC 9112 section 6).
@@ -61,6 +63,7 @@ pub(super) async fn post(address: SocketAddr, body: &str) -> Result<Answer, Clie
         stream,
         buffer: Vec::new(),
         decoded: Vec::new(),
+        heard: 0,
     };
     answer.read_head().await?;
     Ok(answer)
@@ -74,21 +77,28 @@ impl Answer {
         Some(value)
     }
 
-    /// The rest of the body, to its end.
-    pub(super) async fn whole(&mut self) -> Result<Vec<u8>, ClientError> {
+    /// The body, to its end.
+    pub(super) async fn whole(&mut self) -> Result<&[u8], ClientError> {
         while self.more().await? {}
-        Ok(std::mem::take(&mut self.decoded))
+        Ok(&self.decoded)
+    }
+
+    /// The body as far as it has come.
+    pub(super) fn body(&self) -> &[u8] {
+        &self.decoded
     }
 
     /// The data of a stream's next event as soon as it is there; `None` once the body has come to
     /// its proper end.
     pub(super) async fn event(&mut self) -> Result<Option<String>, ClientError> {
         loop {
-            if let Some(end) = memmem::find(&self.decoded, b"\n\n") {
-                let event: Vec<u8> = self.decoded.drain(..end.saturating_add(2)).collect();
-                let event = String::from_utf8_lossy(&event);
-                if let Some(data) = event.trim_end().strip_prefix("data: ") {
-                    return Ok(Some(data.to_owned()));
+            let rest = self.decoded.get(self.heard..).unwrap_or_default();
+            if let Some(end) = memmem::find(rest, b"\n\n") {
+                let event = String::from_utf8_lossy(rest.get(..end).unwrap_or_default());
+                let data = event.strip_prefix("data: ").map(str::to_owned);
+                self.heard = self.heard.saturating_add(end).saturating_add(2);
+                if data.is_some() {
+                    return Ok(data);
                 }
             } else if !self.more().await? {
                 return Ok(None);

@@ -7,19 +7,29 @@ use crate::cli::demo::stage::Stage;
 
 /// Invites whoever sits at the terminal to ask for more.
 pub(super) fn invite<W: Write>(stage: &Stage, page: &mut Page<W>) -> io::Result<()> {
-    let address = stage.address;
     page.line("")?;
     page.title("It is still up, until ^C. In another terminal:")?;
     page.line("")?;
-    for (flags, stream) in [("-i", ""), ("-N", "\"stream\":true,\n       ")] {
-        let model = if stream.is_empty() { "whole" } else { "stream" };
-        page.line(&format!(
-            "  curl {flags} http://{address}/v1/chat/completions \\\n    \
-             -H 'content-type: application/json' \\\n    \
-             -d '{{\"model\":\"{model}\",{stream}\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n"
-        ))?;
-    }
-    let models: Vec<&str> = stage.models.iter().map(AsRef::as_ref).collect();
+    curl(
+        stage,
+        page,
+        "cut",
+        "",
+        "the rescue: from steady, whole, and how it came to that in the head",
+    )?;
+    curl(
+        stage,
+        page,
+        "cut",
+        "-H 'x-segue-fallback: off' ",
+        "the same without one: a proper error",
+    )?;
+    page.line(
+        "  The third failure in a row opens the breaker of a target: steady is then asked at once,",
+    )?;
+    page.line("  with x-segue-attempts: 1, until the 30 s are over. The status page shows it.")?;
+    page.line("")?;
+    let models: Vec<&str> = stage.routes.iter().map(|route| &*route.name).collect();
     page.line(&format!("  models   {}", models.join(" ")))?;
     if let Some(admin) = stage.admin {
         page.line(&format!("  status   http://{admin}/status"))?;
@@ -27,4 +37,21 @@ pub(super) fn invite<W: Write>(stage: &Stage, page: &mut Page<W>) -> io::Result<
         page.line(&format!("  metrics  http://{admin}/metrics"))?;
     }
     Ok(())
+}
+
+/// A command to paste, and what will be seen.
+fn curl<W: Write>(
+    stage: &Stage,
+    page: &mut Page<W>,
+    model: &str,
+    header: &str,
+    seen: &str,
+) -> io::Result<()> {
+    let address = stage.address;
+    page.line(&format!("  # {seen}"))?;
+    page.line(&format!(
+        "  curl -iN http://{address}/v1/chat/completions \\\n    \
+         {header}-H 'content-type: application/json' \\\n    \
+         -d '{{\"model\":\"{model}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n"
+    ))
 }

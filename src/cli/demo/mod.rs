@@ -1,13 +1,17 @@
-//! `segue demo`: the proxy between a client and a provider that fails in every way, to look at.
+//! `segue demo`: the proxy between a client and two providers, one of which fails in every way, to
+//! look at.
 
+mod calm;
 mod client;
 mod heard;
 mod invite;
 mod page;
 mod scene;
+mod sides;
 mod stage;
 mod step;
 mod tour;
+mod truth;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The tour on a terminal: aligned lines of at most 80 columns, with a little colour where there is
+//! The tour on a terminal: aligned lines of at most 100 columns, with a little colour where there is
 //! a terminal to show it.
 //!
 //! Nothing is ever erased or written over, so a log of it reads as well.
@@ -7,15 +7,15 @@ use std::env;
 use std::io::{self, IsTerminal as _, Write};
 use std::time::Duration;
 
-/// The columns of a narrow terminal.
-const WIDTH: usize = 80;
+/// The columns of a terminal of usual width.
+const WIDTH: usize = 100;
 
 /// Where a line's words begin, and those of an answer: after its status.
 const INDENT: usize = 15;
 const ANSWER: usize = INDENT + 5;
 
 /// What a step's last line may say before the time begins.
-const SAID: usize = 54;
+const SAID: usize = 72;
 
 /// Whether lines are coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,9 +96,9 @@ impl<W: Write> Page<W> {
         self.title(title)
     }
 
-    /// What the provider does.
-    pub(super) fn provider(&mut self, text: &str) -> io::Result<()> {
-        self.label(Ink::Label, "provider")?;
+    /// A line of a step: what a provider does, or what was measured.
+    pub(super) fn line_of(&mut self, label: &str, text: &str) -> io::Result<()> {
+        self.label(Ink::Label, label)?;
         self.line(text)
     }
 
@@ -122,6 +122,13 @@ impl<W: Write> Page<W> {
             self.column += gap + word.len();
         }
         self.out.flush()
+    }
+
+    /// Ends that line with these words.
+    pub(super) fn words(&mut self, text: &str) -> io::Result<()> {
+        text.split_whitespace()
+            .try_for_each(|word| self.word(word))?;
+        self.end()
     }
 
     /// Ends that line.
@@ -185,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_wrapped_between_words_within_80_columns() {
+    fn an_answer_is_wrapped_between_words_within_100_columns() {
         let text = written(Paint::Plain, |page| {
             page.client(200)?;
             (0..60).try_for_each(|number| page.word(&format!(" w{number}")))?;
@@ -216,7 +223,7 @@ mod tests {
     fn colours_change_nothing_but_colours() {
         let show = |page: &mut Page<Vec<u8>>| {
             page.step(1, "a step")?;
-            page.provider("says something")?;
+            page.line_of("provider", "says something")?;
             page.kept("kept", Duration::from_millis(5))?;
             page.broken("broken", Duration::from_secs(12))
         };

@@ -1,4 +1,4 @@
-//! The stage: a simulated provider, and before it the proxy as `conf/demo.yaml` sets it up.
+//! The stage: two simulated providers, and before them the proxy as `conf/demo.yaml` sets it up.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::config;
 use crate::edge::{Running, Settings, StartError};
+use crate::route::Routes;
 use crate::sim::{Options, Sim};
 use crate::telemetry::Metrics;
 use crate::upstream::Peers;
@@ -20,7 +21,7 @@ const PATH: &str = "conf/demo.yaml";
 /// Any free port of this machine.
 const FREE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
 
-/// Requests that the simulator remembers.
+/// Requests that a simulator remembers.
 const REMEMBERED: usize = 100;
 
 /// Where the proxy listens.
@@ -37,29 +38,49 @@ pub(super) enum Listen {
 pub(super) enum StageError {
     #[error("the demo's configuration has mistakes\n{0}")]
     Config(config::Errors),
-    #[error("the simulator: {0}")]
-    Sim(io::Error),
+    #[error("the simulator of {0}: {1}")]
+    Sim(&'static str, io::Error),
     #[error(transparent)]
     Edge(#[from] StartError),
     #[error("the proxy has no address")]
     NoAddress,
 }
 
-/// A simulator and a proxy that runs before it, in this process, with sockets between them.
+/// Who answers behind the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Provider {
+    /// Has a bad day.
+    Shaky,
+    /// Is well.
+    Steady,
+}
+
+impl Provider {
+    /// Its name in the config.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Shaky => "shaky",
+            Self::Steady => "steady",
+        }
+    }
+}
+
+/// Two simulators and a proxy that runs before them, in this process, with sockets between them.
 pub(super) struct Stage {
-    pub(super) sim: Sim,
+    shaky: Sim,
+    steady: Sim,
     /// Where the proxy listens.
     pub(super) address: SocketAddr,
     /// Where its admin listener does.
     pub(super) admin: Option<SocketAddr>,
-    /// The names that clients may ask for.
-    pub(super) models: Vec<Arc<str>>,
+    /// What clients may ask for.
+    pub(super) routes: Routes,
     /// Stops when it is dropped.
     _edge: Running,
 }
 
 impl Stage {
-    /// Starts both, the proxy by that config.
+    /// Starts them all, the proxy by that config.
     pub(super) async fn set(
         text: &str,
         listen: Listen,
@@ -67,28 +88,52 @@ impl Stage {
     ) -> Result<Self, StageError> {
         let read = config::parse(text, Path::new(PATH), &|_| None);
         let mut settings = read.map_err(StageError::Config)?;
-        let options = Options {
-            journal: REMEMBERED,
-            ..Options::default()
-        };
-        let sim = Sim::start(options).await.map_err(StageError::Sim)?;
         settings.admin.address = Some(FREE);
-        for provider in &mut settings.providers {
-            provider.spec.base.port = sim.address().port();
-            provider.spec.pool.peers = Peers::Static(vec![sim.address()]);
-        }
-        let models = settings.routes.iter().map(|route| route.name.clone());
-        let models = models.collect();
+        let shaky = simulate(Provider::Shaky, &mut settings).await?;
+        let steady = simulate(Provider::Steady, &mut settings).await?;
+        let routes = settings.routes.clone();
         let edge = raise(settings, listen, &metrics)?;
         let address = edge.addresses().first().copied();
         Ok(Self {
-            sim,
+            shaky,
+            steady,
             address: address.ok_or(StageError::NoAddress)?,
             admin: edge.admin_address(),
-            models,
+            routes,
             _edge: edge,
         })
     }
+
+    /// The provider itself.
+    pub(super) fn sim(&self, provider: Provider) -> &Sim {
+        match provider {
+            Provider::Shaky => &self.shaky,
+            Provider::Steady => &self.steady,
+        }
+    }
+
+    /// The model that a route has at a provider: the script of what that one does.
+    pub(super) fn script(&self, route: &str, provider: Provider) -> Option<&str> {
+        let mut targets = self.routes.get(route)?.targets();
+        let target = targets.find(|target| *target.provider == *provider.name())?;
+        Some(&target.model)
+    }
+}
+
+/// Starts a provider and puts its address into the settings.
+async fn simulate(provider: Provider, settings: &mut Settings) -> Result<Sim, StageError> {
+    let options = Options {
+        journal: REMEMBERED,
+        ..Options::default()
+    };
+    let sim = Sim::start(options).await;
+    let sim = sim.map_err(|error| StageError::Sim(provider.name(), error))?;
+    let all = settings.providers.iter_mut();
+    for known in all.filter(|known| *known.spec.name == *provider.name()) {
+        known.spec.base.port = sim.address().port();
+        known.spec.pool.peers = Peers::Static(vec![sim.address()]);
+    }
+    Ok(sim)
 }
 
 /// Starts the proxy where it is wanted.

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::time::timeout;
 
 use crate::cli::demo::page::Page;
-use crate::cli::demo::scene::{Scene, Unkept};
-use crate::cli::demo::stage::Stage;
-use crate::cli::demo::step::STEPS;
+use crate::cli::demo::scene::{Before, Scene, Unkept};
+use crate::cli::demo::stage::{Provider, Stage};
+use crate::cli::demo::step::{STEPS, Step};
+use crate::cli::demo::truth::Truths;
 
 /// The longest that a step may take: many times what any of them needs.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -22,26 +23,22 @@ pub(super) enum Verdict {
     Broken,
 }
 
-/// Plays every step and shows it. Takes about three seconds.
+/// Plays every step and shows it. Takes about six seconds.
 ///
 /// # Errors
 /// The page cannot be written.
 pub(super) async fn run<W: Write>(stage: &Stage, page: &mut Page<W>) -> io::Result<Verdict> {
     let began = Instant::now();
-    let provider = stage.sim.address();
-    page.title("segue: a client, the proxy, and a provider that has a bad day")?;
-    page.line(&format!(
-        "    client -> segue at {} -> simulated provider at {provider}",
-        stage.address
-    ))?;
+    head(stage, page)?;
+    let mut truths = Truths::default();
     let mut kept = 0;
     for (index, step) in STEPS.iter().enumerate() {
         page.step(index.saturating_add(1), step.title)?;
-        page.provider(step.provider)?;
-        let began = Instant::now();
-        let played = timeout(LONGEST, Scene::new(stage, page).play(step)).await;
-        let took = began.elapsed();
-        match played.unwrap_or(Err(Unkept::Slow(LONGEST))) {
+        for (provider, does) in step.providers {
+            page.line_of(provider.name(), does)?;
+        }
+        let (played, took) = play(stage, page, step, &mut truths).await;
+        match played {
             Ok(None) => page.kept(step.means, took)?,
             Ok(Some(measured)) => page.kept(&format!("{}, {measured}", step.means), took)?,
             Err(Unkept::Page(error)) => return Err(error),
@@ -62,4 +59,42 @@ pub(super) async fn run<W: Write>(stage: &Stage, page: &mut Page<W>) -> io::Resu
     } else {
         Verdict::Broken
     })
+}
+
+fn head<W: Write>(stage: &Stage, page: &mut Page<W>) -> io::Result<()> {
+    let [shaky, steady] = [Provider::Shaky, Provider::Steady].map(|one| stage.sim(one).address());
+    page.title("segue: a client, the proxy, and two providers, one of which has a bad day")?;
+    page.line(&format!(
+        "    client -> segue at {} -> shaky at {shaky}, or steady at {steady}",
+        stage.address
+    ))?;
+    page.line("")?;
+    page.line("    cost: how much later the client has its first token than in a request that nothing disturbs")?;
+    page.line(
+        "    to the provider that comes to the rescue (the middle one of three, made just before)",
+    )
+}
+
+/// Plays one step; tells how it went, and how long it took.
+async fn play<W: Write>(
+    stage: &Stage,
+    page: &mut Page<W>,
+    step: &Step,
+    truths: &mut Truths,
+) -> (Result<Option<String>, Unkept>, Duration) {
+    let before = timeout(LONGEST, async {
+        let truth = truths.of(stage, step).await?;
+        Before::of(stage, step, truth).await
+    });
+    let before = match before.await {
+        Ok(Ok(before)) => before,
+        Ok(Err(error)) => return (Err(error.into()), Duration::ZERO),
+        Err(_) => return (Err(Unkept::Slow(LONGEST)), LONGEST),
+    };
+    let began = Instant::now();
+    let played = timeout(LONGEST, Scene::new(stage, page, before).play(step)).await;
+    (
+        played.unwrap_or(Err(Unkept::Slow(LONGEST))),
+        began.elapsed(),
+    )
 }
