@@ -1,6 +1,5 @@
 //! The top-level fields of a JSON object, found and spliced as bytes: never a tree.
 
-mod census;
 mod fields;
 mod open;
 #[cfg(test)]

@@ -2,34 +2,30 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
+use wide::u8x16;
 
 use super::{
     Invalid, Rule,
-    census::{Census, Controls, find_control},
     open::{Kind, Open},
 };
 
 /// As deep as values may nest within the object at the top.
 const DEPTH_BELOW_TOP: u32 = 127;
 
+/// The last of the bytes that must not stand in a string unescaped (RFC 8259, section 7).
+const LAST_CONTROL: u8 = 0x1F;
+
 /// A place in a document that is known to be UTF-8.
 pub(super) struct Scanner<'a> {
     document: &'a [u8],
     at: usize,
-    controls: Controls,
 }
 
 impl<'a> Scanner<'a> {
     /// At the start of a document, whose bytes are checked to be UTF-8.
     pub(super) fn new(document: &'a [u8]) -> Result<Self, Invalid> {
-        let census = Census::of(document);
-        census.check_utf8(document)?;
-        Ok(Self {
-            document,
-            at: 0,
-            controls: census.controls,
-        })
+        check_utf8(document)?;
+        Ok(Self { document, at: 0 })
     }
 
     /// The offset of the next byte.
@@ -68,17 +64,45 @@ impl<'a> Scanner<'a> {
         let start = self.at;
         loop {
             let rest = self.rest();
-            let plain = find_special(rest).unwrap_or(rest.len());
-            if self.controls == Controls::Somewhere {
-                self.check_controls(plain)?;
+            let mut marks = marks(rest);
+            // What of the block is behind us.
+            let mut passed = BLOCK;
+            while marks != 0 {
+                let place = count(marks.trailing_zeros());
+                let behind = match rest.get(place..) {
+                    Some([b'"', ..]) => {
+                        let end = self.at + place;
+                        self.at = end + 1;
+                        return Ok(start..end);
+                    }
+                    // Those of two bytes, all but always: within the block they cost no call.
+                    Some(
+                        [
+                            b'\\',
+                            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                            ..,
+                        ],
+                    ) => place + 2,
+                    Some([b'\\', ..]) => place + self.escape(place)?,
+                    _ => return Err(self.skip(place).broken(Rule::Control)),
+                };
+                if behind >= BLOCK {
+                    passed = behind;
+                    break;
+                }
+                marks &= u32::MAX << behind;
             }
-            self.at += plain;
-            let end = self.at;
-            if self.eat(b'"') {
-                return Ok(start..end);
+            if passed >= rest.len() {
+                return Err(self.skip(rest.len()).broken(Rule::End));
             }
-            self.escape()?;
+            self.at += passed;
         }
+    }
+
+    /// Further on by so many bytes, for an error.
+    fn skip(&mut self, length: usize) -> &Self {
+        self.at += length;
+        self
     }
 
     /// Passes a name within an object and its colon.
@@ -192,42 +216,19 @@ impl<'a> Scanner<'a> {
         Err(self.ended_or(Rule::Number))
     }
 
-    /// Passes an escape; past the document's end it is the string that lacks its quote.
-    fn escape(&mut self) -> Result<(), Invalid> {
-        let length = match self.rest() {
-            [b'\\', b'u', digits @ ..] => match digits
-                .iter()
-                .take(4)
-                .position(|digit| !digit.is_ascii_hexdigit())
-            {
-                Some(_) => return Err(self.broken(Rule::Escape)),
-                None => 6,
-            },
-            [
-                b'\\',
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
-                ..,
-            ] => 2,
-            [b'\\', _, ..] => return Err(self.broken(Rule::Escape)),
-            _ => usize::MAX,
+    /// The length of an escape of six bytes that begins `place` bytes from here.
+    fn escape(&mut self, place: usize) -> Result<usize, Invalid> {
+        let (_, escape) = self.rest().split_at_checked(place).unwrap_or_default();
+        let is_valid = match escape {
+            [b'\\', b'u', digits @ ..] => digits.iter().take(4).all(u8::is_ascii_hexdigit),
+            // Cut off by the document's end.
+            [_] => true,
+            _ => false,
         };
-        self.at = self.at.saturating_add(length).min(self.document.len());
-        if self.at < self.document.len() {
-            return Ok(());
+        if is_valid {
+            return Ok(6);
         }
-        Err(self.broken(Rule::End))
-    }
-
-    /// Fails at the first control byte of the next `length`.
-    fn check_controls(&self, length: usize) -> Result<(), Invalid> {
-        let next = self.rest().get(..length).unwrap_or_default();
-        match find_control(next) {
-            Some(at) => Err(Invalid {
-                offset: self.at + at,
-                rule: Rule::Control,
-            }),
-            None => Ok(()),
-        }
+        Err(self.skip(place).broken(Rule::Escape))
     }
 
     fn rest(&self) -> &'a [u8] {
@@ -256,34 +257,56 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// How far a quote or backslash is looked for a word at a time before a search is called that is
-/// made for long strings. Prose has an escape every line, and the call costs more than a line.
-const NEAR: usize = 128;
+/// How many bytes are looked at in one step, a bit for each.
+const BLOCK: usize = u32::BITS as usize;
 
-/// The first quote or backslash.
-fn find_special(bytes: &[u8]) -> Option<usize> {
-    let near = bytes.get(..NEAR).unwrap_or(bytes);
-    let (words, _) = near.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        if let Some(at) = find_in_word(u64::from_le_bytes(*word)) {
-            return Some(index * 8 + at);
-        }
+/// Where among the next bytes, the first `BLOCK` of them, a run of plain ones ends: at a quote, a
+/// backslash or a control byte.
+fn marks(bytes: &[u8]) -> u32 {
+    match bytes.first_chunk() {
+        Some(block) => marks_of(block),
+        None => marks_of_last(bytes),
     }
-    let passed = words.len() * 8;
-    let rest = bytes.get(passed..)?;
-    Some(passed + memchr2(b'"', b'\\', rest)?)
 }
 
-/// The first quote or backslash among eight bytes, the first of them the lowest.
-fn find_in_word(word: u64) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = ONES << 7;
-    // A byte of `x` is zero where its high bit is set in this; bits above the first may be false.
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGH;
-    let quote = zero(word ^ (ONES * u64::from(b'"')));
-    let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-    let found = quote | backslash;
-    (found != 0).then(|| usize::try_from(found.trailing_zeros() / 8).ok())?
+fn marks_of(block: &[u8; BLOCK]) -> u32 {
+    let (halves, _) = block.as_chunks::<16>();
+    halves.iter().rev().fold(0, |marks, half| {
+        let half = u8x16::from(*half);
+        let quote = half.simd_eq(u8x16::splat(b'"'));
+        let backslash = half.simd_eq(u8x16::splat(b'\\'));
+        let control = half.min(u8x16::splat(LAST_CONTROL)).simd_eq(half);
+        marks << 16 | (quote | backslash | control).to_bitmask()
+    })
+}
+
+/// Those of fewer bytes than a block.
+#[cold]
+fn marks_of_last(bytes: &[u8]) -> u32 {
+    let mut block = [b' '; BLOCK];
+    for (place, byte) in block.iter_mut().zip(bytes) {
+        *place = *byte;
+    }
+    marks_of(&block)
+}
+
+/// Fails at the first byte that is not UTF-8. Most documents are ASCII, which is seen faster.
+fn check_utf8(document: &[u8]) -> Result<(), Invalid> {
+    if document.is_ascii() {
+        return Ok(());
+    }
+    match std::str::from_utf8(document) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Invalid {
+            offset: error.valid_up_to(),
+            rule: Rule::Utf8,
+        }),
+    }
+}
+
+/// A number of bits as one of bytes.
+fn count(bits: u32) -> usize {
+    bits as usize
 }
 
 #[cfg(test)]
@@ -291,15 +314,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_quote_or_backslash_is_found_at_every_place() {
-        for length in 0..300 {
-            let mut bytes = vec![b'a'; length];
-            assert_eq!(find_special(&bytes), None);
-            for at in 0..length {
-                for special in [b'"', b'\\'] {
-                    bytes[at] = special;
-                    assert_eq!(find_special(&bytes), Some(at), "{at} of {length}");
-                    bytes[at] = b'a';
+    fn every_byte_that_ends_a_plain_run_is_found_at_every_place() {
+        for length in 0..=BLOCK + 1 {
+            for at in 0..length.min(BLOCK) {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[at] = byte;
+                    let ends = byte < b' ' || b"\"\\".contains(&byte);
+                    assert_eq!(marks(&bytes), u32::from(ends) << at, "{at} {byte}");
                 }
             }
         }
