@@ -7,6 +7,8 @@
 //! Words of a message are trusted as far as a client cannot put them there: a 400 may quote the
 //! request, so there only how it begins or ends can speak against the target.
 
+use smallvec::SmallVec;
+
 use self::Sign::{Begins, Ends, Holds, Says, Word};
 use self::When::{Any, BadRequest, Limits, Only, Request, Subject, Unnumbered};
 use crate::exchange::{Class, Failure};
@@ -163,12 +165,9 @@ const RULES: &[(When, Sign, Class, &[&str])] = &[
 /// A delay that headers ask for is not looked at here: one of hours makes a quota of a rate
 /// (`relay::verdict`).
 pub fn classify(failure: &Failure) -> Class {
-    let message = message(failure);
+    let heard = Heard::new(failure);
     let rule = RULES.iter().find(|(when, sign, _, texts)| {
-        applies(*when, failure.status)
-            && texts
-                .iter()
-                .any(|text| meets(failure, &message, *sign, text))
+        applies(*when, failure.status) && texts.iter().any(|text| heard.meets(*sign, text))
     });
     match (rule, failure.status) {
         (Some((_, _, class, _)), _) => *class,
@@ -205,21 +204,36 @@ fn applies(when: When, status: Option<u16>) -> bool {
     }
 }
 
-fn meets(failure: &Failure, message: &str, sign: Sign, text: &str) -> bool {
-    match sign {
-        Word => words(failure).any(|word| word.eq_ignore_ascii_case(text)),
-        Holds => words(failure).any(|word| word.to_ascii_lowercase().contains(text)),
-        Says => says(message, text).is_some(),
-        Begins => says(message, text) == Some(0),
-        Ends => message.trim_end_matches('.').ends_with(text),
-    }
+/// What a provider said, in lower case.
+struct Heard {
+    /// The type, the code and the finer reasons.
+    words: SmallVec<[String; 4]>,
+    /// The beginning of the message.
+    message: String,
 }
 
-/// The type, the code and the finer reasons.
-fn words(failure: &Failure) -> impl Iterator<Item = &str> {
-    let reasons = failure.reasons.as_deref().unwrap_or_default();
-    let single = [failure.kind.as_deref(), failure.code.as_deref()];
-    single.into_iter().flatten().chain(reasons.split(' '))
+impl Heard {
+    fn new(failure: &Failure) -> Self {
+        let reasons = failure.reasons.as_deref().unwrap_or_default();
+        let single = [failure.kind.as_deref(), failure.code.as_deref()];
+        let words = single.into_iter().flatten().chain(reasons.split(' '));
+        let message = failure.message.as_deref().unwrap_or_default();
+        let head = message.get(..message.floor_char_boundary(MOST));
+        Self {
+            words: words.map(str::to_ascii_lowercase).collect(),
+            message: head.unwrap_or_default().to_ascii_lowercase(),
+        }
+    }
+
+    fn meets(&self, sign: Sign, text: &str) -> bool {
+        match sign {
+            Word => self.words.iter().any(|word| word == text),
+            Holds => self.words.iter().any(|word| word.contains(text)),
+            Says => says(&self.message, text).is_some(),
+            Begins => says(&self.message, text) == Some(0),
+            Ends => self.message.trim_end_matches('.').ends_with(text),
+        }
+    }
 }
 
 /// Where the text's first part begins if its parts follow one another in the message.
@@ -232,15 +246,6 @@ fn says(message: &str, text: &str) -> Option<usize> {
         rest = after;
     }
     first
-}
-
-/// The message to compare: its beginning, in lower case.
-fn message(failure: &Failure) -> String {
-    let message = failure.message.as_deref().unwrap_or_default();
-    let (head, _) = message
-        .split_at_checked(message.floor_char_boundary(MOST))
-        .unwrap_or_default();
-    head.to_ascii_lowercase()
 }
 
 #[cfg(test)]

@@ -40,16 +40,6 @@ impl Census {
     }
 }
 
-/// The first byte that must not stand in a string unescaped. As a rule there is none, and that
-/// is found out many bytes at once.
-pub(super) fn find_control(bytes: &[u8]) -> Option<usize> {
-    let least = bytes.iter().fold(u8::MAX, |least, &byte| least.min(byte));
-    if !is_control(least) {
-        return None;
-    }
-    bytes.iter().position(|&byte| is_control(byte))
-}
-
 fn is_control(byte: u8) -> bool {
     byte < b' '
 }

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
+use wide::u8x16;
 
 use super::{
     Invalid, Rule,
-    census::{Census, Controls, find_control},
+    census::{Census, Controls},
     open::{Kind, Open},
 };
 
@@ -67,17 +67,36 @@ impl<'a> Scanner<'a> {
         self.expect(b'"')?;
         let start = self.at;
         loop {
-            let rest = self.rest();
-            let plain = find_special(rest).unwrap_or(rest.len());
-            if self.controls == Controls::Somewhere {
-                self.check_controls(plain)?;
+            let begin = self.at;
+            let block = Block::of(self.rest());
+            // Bits of the bytes that are still to be looked at.
+            let mut ahead = u32::MAX;
+            loop {
+                let special = (block.specials & ahead).trailing_zeros();
+                let plain = ahead & low_bits(special);
+                if self.controls == Controls::Somewhere && block.controls & plain != 0 {
+                    self.at = begin + count((block.controls & plain).trailing_zeros());
+                    return Err(self.broken(Rule::Control));
+                }
+                if special == u32::BITS {
+                    self.at = (begin + Block::LENGTH).min(self.document.len());
+                    break;
+                }
+                self.at = begin + count(special);
+                let end = self.at;
+                if self.eat(b'"') {
+                    return Ok(start..end);
+                }
+                self.escape()?;
+                let passed = self.at - begin;
+                if passed >= Block::LENGTH {
+                    break;
+                }
+                ahead = u32::MAX << passed;
             }
-            self.at += plain;
-            let end = self.at;
-            if self.eat(b'"') {
-                return Ok(start..end);
+            if self.at == self.document.len() {
+                return Err(self.broken(Rule::End));
             }
-            self.escape()?;
         }
     }
 
@@ -218,18 +237,6 @@ impl<'a> Scanner<'a> {
         Err(self.broken(Rule::End))
     }
 
-    /// Fails at the first control byte of the next `length`.
-    fn check_controls(&self, length: usize) -> Result<(), Invalid> {
-        let next = self.rest().get(..length).unwrap_or_default();
-        match find_control(next) {
-            Some(at) => Err(Invalid {
-                offset: self.at + at,
-                rule: Rule::Control,
-            }),
-            None => Ok(()),
-        }
-    }
-
     fn rest(&self) -> &'a [u8] {
         self.document.get(self.at..).unwrap_or_default()
     }
@@ -256,34 +263,61 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// How far a quote or backslash is looked for a word at a time before a search is called that is
-/// made for long strings. Prose has an escape every line, and the call costs more than a line.
-const NEAR: usize = 128;
-
-/// The first quote or backslash.
-fn find_special(bytes: &[u8]) -> Option<usize> {
-    let near = bytes.get(..NEAR).unwrap_or(bytes);
-    let (words, _) = near.as_chunks::<8>();
-    for (index, word) in words.iter().enumerate() {
-        if let Some(at) = find_in_word(u64::from_le_bytes(*word)) {
-            return Some(index * 8 + at);
-        }
-    }
-    let passed = words.len() * 8;
-    let rest = bytes.get(passed..)?;
-    Some(passed + memchr2(b'"', b'\\', rest)?)
+/// Where in the next bytes there are any that mean something in a string, a bit for each.
+struct Block {
+    /// Quotes and backslashes.
+    specials: u32,
+    /// Control bytes.
+    controls: u32,
 }
 
-/// The first quote or backslash among eight bytes, the first of them the lowest.
-fn find_in_word(word: u64) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = ONES << 7;
-    // A byte of `x` is zero where its high bit is set in this; bits above the first may be false.
-    let zero = |x: u64| x.wrapping_sub(ONES) & !x & HIGH;
-    let quote = zero(word ^ (ONES * u64::from(b'"')));
-    let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-    let found = quote | backslash;
-    (found != 0).then(|| usize::try_from(found.trailing_zeros() / 8).ok())?
+impl Block {
+    const LENGTH: usize = u32::BITS as usize;
+
+    /// Looks at the first `LENGTH` bytes, sixteen at once; those that are not there mean nothing.
+    fn of(bytes: &[u8]) -> Self {
+        match bytes.first_chunk() {
+            Some(whole) => Self::whole(whole),
+            None => Self::last(bytes),
+        }
+    }
+
+    fn whole(bytes: &[u8; Self::LENGTH]) -> Self {
+        let (halves, _) = bytes.as_chunks::<16>();
+        let mut block = Self {
+            specials: 0,
+            controls: 0,
+        };
+        for half in halves.iter().rev() {
+            let half = u8x16::from(*half);
+            let quote = half.simd_eq(u8x16::splat(b'"'));
+            let backslash = half.simd_eq(u8x16::splat(b'\\'));
+            let control = half.min(u8x16::splat(0x1F)).simd_eq(half);
+            block.specials = block.specials << 16 | (quote | backslash).to_bitmask();
+            block.controls = block.controls << 16 | control.to_bitmask();
+        }
+        block
+    }
+
+    /// Fewer bytes than a block has.
+    #[cold]
+    fn last(bytes: &[u8]) -> Self {
+        let mut padded = [b' '; Self::LENGTH];
+        for (place, byte) in padded.iter_mut().zip(bytes) {
+            *place = *byte;
+        }
+        Self::whole(&padded)
+    }
+}
+
+/// So many ones, from the lowest bit on.
+fn low_bits(length: u32) -> u32 {
+    1_u32.checked_shl(length).map_or(u32::MAX, |bit| bit - 1)
+}
+
+/// A number of bits as one of bytes.
+fn count(bits: u32) -> usize {
+    bits as usize
 }
 
 #[cfg(test)]
@@ -291,15 +325,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_quote_or_backslash_is_found_at_every_place() {
-        for length in 0..300 {
-            let mut bytes = vec![b'a'; length];
-            assert_eq!(find_special(&bytes), None);
-            for at in 0..length {
-                for special in [b'"', b'\\'] {
-                    bytes[at] = special;
-                    assert_eq!(find_special(&bytes), Some(at), "{at} of {length}");
-                    bytes[at] = b'a';
+    fn every_byte_that_means_something_is_found_at_every_place() {
+        for length in 0..=Block::LENGTH + 1 {
+            for at in 0..length.min(Block::LENGTH) {
+                for byte in 0..=u8::MAX {
+                    let mut bytes = vec![b'a'; length];
+                    bytes[at] = byte;
+                    let block = Block::of(&bytes);
+                    let bit = |there: bool| u32::from(there) << at;
+                    assert_eq!(block.specials, bit(b"\"\\".contains(&byte)), "{at} {byte}");
+                    assert_eq!(block.controls, bit(byte < b' '), "{at} {byte}");
                 }
             }
         }

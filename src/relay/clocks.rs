@@ -249,10 +249,15 @@ mod tests {
         for (tokens, crawls) in [(1, true), (14, true), (15, false), (u64::MAX, false)] {
             let mut clocks = paced(start, 2.0, tokens);
             clocks.progressed(start + 9 * SECOND, Tokens(5));
-            let due = start + if crawls { 10 } else { 20 } * SECOND;
-            assert_eq!(clocks.due(), due, "{tokens}");
-            assert_eq!(clocks.expired(due - SECOND / 1000), None, "{tokens}");
-            assert_eq!(clocks.expired(due), Some(Expired::Crawl), "{tokens}");
+            let due = if crawls { 10 } else { 20 } * SECOND;
+            let before = start + due.saturating_sub(SECOND / 1000);
+            assert_eq!(clocks.due(), start + due, "{tokens}");
+            assert_eq!(clocks.expired(before), None, "{tokens}");
+            assert_eq!(
+                clocks.expired(start + due),
+                Some(Expired::Crawl),
+                "{tokens}"
+            );
         }
     }
 

@@ -362,10 +362,10 @@ mod tests {
     use super::*;
     use crate::exchange::{Dialect, Failure, Usage};
 
-    fn inspector(policy: Policy, fields: &str) -> Inspector {
+    fn inspector(policy: &Policy, fields: &str) -> Inspector {
         let body = format!(r#"{{"model":"m","messages":[{{}}]{fields}}}"#);
         let request = dialect::parse(Dialect::OpenAi, Bytes::from(body)).unwrap();
-        Inspector::new(&policy, &request)
+        Inspector::new(policy, &request)
     }
 
     fn checks(check: Check) -> Policy {
@@ -485,7 +485,7 @@ mod tests {
             choice: 1,
             text: Cow::Borrowed("no json"),
         };
-        let json = inspector(checks(Check::Json), JSON);
+        let json = inspector(&checks(Check::Json), JSON);
         assert_eq!(verdict(json, &[text("{}"), said]), Err((2, "not_json")));
     }
 
@@ -498,13 +498,13 @@ mod tests {
             (vec![text("a"), finish(Finish::ContentFilter)], 2),
         ];
         for (events, at) in answers {
-            let surfaced = inspector(Policy::default(), "");
+            let surfaced = inspector(&Policy::default(), "");
             assert_eq!(verdict(surfaced, &events), Ok(()), "{events:?}");
-            let fell = verdict(inspector(falls_back(&[]), ""), &events);
+            let fell = verdict(inspector(&falls_back(&[]), ""), &events);
             assert_eq!(fell, Err((at, "refused")), "{events:?}");
         }
         let events = [refusal(""), text("a"), finish(Finish::Stop)];
-        assert_eq!(verdict(inspector(falls_back(&[]), ""), &events), Ok(()));
+        assert_eq!(verdict(inspector(&falls_back(&[]), ""), &events), Ok(()));
     }
 
     #[test]
@@ -522,14 +522,14 @@ mod tests {
         ] {
             let events: Vec<_> = pieces.iter().map(|piece| text(piece)).collect();
             let expected = refused.map_or(Ok(()), |at| Err((at, "refused")));
-            let got = verdict(inspector(falls_back(&texts), ""), &events);
+            let got = verdict(inspector(&falls_back(&texts), ""), &events);
             assert_eq!(got, expected, "{pieces:?}");
             let surfaced = Policy {
                 refusals: Refusals::Surface,
                 ..falls_back(&texts)
             };
             assert_eq!(
-                verdict(inspector(surfaced, ""), &events),
+                verdict(inspector(&surfaced, ""), &events),
                 Ok(()),
                 "{pieces:?}"
             );
@@ -538,7 +538,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_of_a_text_is_bounded() {
-        let mut seen = inspector(falls_back(&["I can't help"]), "");
+        let mut seen = inspector(&falls_back(&["I can't help"]), "");
         seen.event(&text(&" ".repeat(1 << 20))).unwrap();
         seen.event(&text("i can")).unwrap();
         assert_eq!(seen.choices[0].opening.as_deref(), Some("i can"));
@@ -574,10 +574,10 @@ mod tests {
                 Err((4, "not_json")),
             ),
         ] {
-            let json = inspector(checks(Check::Json), JSON);
+            let json = inspector(&checks(Check::Json), JSON);
             assert_eq!(verdict(json, &events), expected, "{events:?}");
             for (policy, fields) in [(checks(Check::Json), ""), (checks(Check::Tools), JSON)] {
-                let plain = verdict(inspector(policy, fields), &[text("Sure"), stop()]);
+                let plain = verdict(inspector(&policy, fields), &[text("Sure"), stop()]);
                 assert_eq!(plain, Ok(()), "{fields:?}");
             }
         }
@@ -641,7 +641,7 @@ mod tests {
             ),
             (vec![text("Sure"), finish(Finish::Stop)], Ok(())),
         ] {
-            let tools = inspector(checks(Check::Tools), TOOLS);
+            let tools = inspector(&checks(Check::Tools), TOOLS);
             assert_eq!(verdict(tools, &events), expected, "{events:?}");
         }
     }
@@ -656,18 +656,18 @@ mod tests {
             (checks(Check::Tools), r#","tools":[{"type":"novel"}]"#),
         ] {
             assert_eq!(
-                verdict(inspector(policy, fields), &events),
+                verdict(inspector(&policy, fields), &events),
                 Ok(()),
                 "{fields}"
             );
         }
-        let none = inspector(checks(Check::Tools), "");
+        let none = inspector(&checks(Check::Tools), "");
         assert_eq!(verdict(none, &events), Err((1, "unknown_tool")));
     }
 
     #[test]
     fn the_calls_of_a_choice_are_bounded() {
-        let mut tools = inspector(checks(Check::Tools), TOOLS);
+        let mut tools = inspector(&checks(Check::Tools), TOOLS);
         for index in 0..512 {
             tools.event(&call(index, "f", "")).unwrap();
         }
@@ -685,7 +685,7 @@ mod tests {
             (falls_back(&[]), true),
             (checks(Check::Json), true),
         ] {
-            assert_eq!(inspector(policy, "").rules.is_some(), rules);
+            assert_eq!(inspector(&policy, "").rules.is_some(), rules);
         }
     }
 
@@ -697,7 +697,7 @@ mod tests {
             let rules = falls_back(&["I can't", "ii", "i i"]);
             let (head, tail) = text.split_at(cut.index(text.len() + 1));
             let judge = |pieces: &[&str]| {
-                let mut seen = inspector(rules.clone(), "");
+                let mut seen = inspector(&rules, "");
                 let mut events = pieces.iter().map(|piece| self::text(piece));
                 events.try_for_each(|event| seen.event(&event)).is_err()
             };

@@ -575,11 +575,12 @@ mod tests {
             let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
             let day = i64::try_from(seconds / 86_400).unwrap();
             let date = httpdate::fmt_http_date(moment);
-            let months = "JanFebMarAprMayJunJulAugSepOctNovDec";
-            let month = months.find(&date[8..11]).unwrap() / 3 + 1;
-            let text = format!("{}-{month:02}-{}T{}Z", &date[12..16], &date[5..7], &date[17..25]);
-            prop_assert_eq!(rfc_3339(&text), Some(moment));
-            prop_assert_eq!(days(date[12..16].parse().unwrap(), i64::try_from(month).unwrap(), date[5..7].parse().unwrap()), day);
+            let words: Vec<&str> = date.split(' ').collect();
+            let (date, year, clock) = (words[1], words[3], words[4]);
+            let month = "JanFebMarAprMayJunJulAugSepOctNovDec".find(words[2]).unwrap() / 3 + 1;
+            prop_assert_eq!(rfc_3339(&format!("{year}-{month:02}-{date}T{clock}Z")), Some(moment));
+            let month = i64::try_from(month).unwrap();
+            prop_assert_eq!(days(year.parse().unwrap(), month, date.parse().unwrap()), day);
         }
 
         #[test]

@@ -7,9 +7,8 @@ use bytes::Bytes;
 
 use crate::sim::body::{Incoming, Next};
 use crate::sim::head::{BodyLength, Head};
-use crate::sim::intake::{Broken, read_head};
-use crate::sim::link::{Last, Link, Unfit};
-use crate::sim::outlet::Over;
+use crate::sim::intake::read_head;
+use crate::sim::link::{Broken, Last, Link, Over, Unfit};
 use crate::sim::reply::reason;
 use crate::sim::script::Script;
 use crate::sim::serve::{self, After};

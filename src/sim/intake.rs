@@ -7,20 +7,11 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::sim::entry::BodyRecorder;
 use crate::sim::head::{self, Head};
-use crate::sim::link::Link;
-use crate::sim::wire::{Gone, SMALL_READ, Wire};
+use crate::sim::link::{Broken, Link};
+use crate::sim::wire::{SMALL_READ, Wire};
 
 /// How long a connection may be idle, and how long a request's head or body may take.
 const PATIENCE: Duration = Duration::from_mins(10);
-
-/// Why a request is not complete.
-#[derive(Debug)]
-pub(crate) enum Broken {
-    Gone(Gone),
-    Malformed,
-    TooLarge,
-    Slow,
-}
 
 /// Reads the next request's head, for which an idle connection waits.
 pub(crate) async fn read_head(wire: &mut Wire) -> Result<Head, Broken> {

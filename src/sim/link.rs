@@ -7,9 +7,8 @@ use std::sync::atomic::AtomicU64;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::sim::entry::{End, Entry};
 use crate::sim::head::Head;
-use crate::sim::intake::Broken;
-use crate::sim::outlet::Over;
 use crate::sim::script::Script;
 use crate::sim::wire::Gone;
 
@@ -75,6 +74,61 @@ pub(crate) trait Link {
         match tokio::time::timeout_at(time, self.silence()).await {
             Ok(gone) => Err(gone),
             Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Why a request is not complete.
+#[derive(Debug)]
+pub(crate) enum Broken {
+    Gone(Gone),
+    Malformed,
+    TooLarge,
+    Slow,
+}
+
+/// Why an answer ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Over {
+    /// The client left.
+    Gone(Gone),
+    /// The script says that the connection ends.
+    Cut,
+    /// The script says RST.
+    Reset,
+    /// The script says that bytes of no format end the connection; they are still to be sent.
+    Garbage,
+    /// The script says that the request is turned away untouched.
+    Refused,
+    /// The script says what the protocol has no words for.
+    Unfit(Unfit),
+    /// The request turned out malformed while it was answered.
+    Malformed,
+}
+
+impl From<Gone> for Over {
+    fn from(gone: Gone) -> Self {
+        Self::Gone(gone)
+    }
+}
+
+impl From<Unfit> for Over {
+    fn from(unfit: Unfit) -> Self {
+        Self::Unfit(unfit)
+    }
+}
+
+impl Over {
+    /// As the journal says it.
+    pub(crate) fn end(self, entry: &Entry) -> End {
+        match self {
+            Self::Gone(gone) => End::ClientClosed {
+                after: entry.stage(),
+                at: gone.at,
+            },
+            Self::Cut | Self::Garbage => End::Cut,
+            Self::Reset | Self::Refused => End::Reset,
+            Self::Malformed | Self::Unfit(_) => End::Refused,
         }
     }
 }

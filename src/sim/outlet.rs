@@ -7,13 +7,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::sim::encode::Encoder;
-use crate::sim::entry::{End, Entry};
+use crate::sim::entry::Entry;
 use crate::sim::journal::Journal;
-use crate::sim::link::{Last, Link, Unfit};
+use crate::sim::link::{Last, Link, Over};
 use crate::sim::pieces::{Cutter, event_end};
 use crate::sim::script::{Chunks, Drip, Fault, FaultKind, Point, Script};
 use crate::sim::text::GARBAGE;
-use crate::sim::wire::{Gone, later};
+use crate::sim::wire::later;
 
 /// What is written at once at most, so that an endless answer needs no endless memory.
 pub(crate) const FULL: usize = 64 << 10;
@@ -27,52 +27,6 @@ pub(crate) enum BodyFraming {
     Plain,
     /// There is none: a HEAD request, 204, 304.
     None,
-}
-
-/// Why an answer ends before its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Over {
-    /// The client left.
-    Gone(Gone),
-    /// The script says that the connection ends.
-    Cut,
-    /// The script says RST.
-    Reset,
-    /// The script says that bytes of no format end the connection; they are still to be sent.
-    Garbage,
-    /// The script says that the request is turned away untouched.
-    Refused,
-    /// The script says what the protocol has no words for.
-    Unfit(Unfit),
-    /// The request turned out malformed while it was answered.
-    Malformed,
-}
-
-impl From<Gone> for Over {
-    fn from(gone: Gone) -> Self {
-        Self::Gone(gone)
-    }
-}
-
-impl From<Unfit> for Over {
-    fn from(unfit: Unfit) -> Self {
-        Self::Unfit(unfit)
-    }
-}
-
-impl Over {
-    /// As the journal says it.
-    pub(crate) fn end(self, entry: &Entry) -> End {
-        match self {
-            Self::Gone(gone) => End::ClientClosed {
-                after: entry.stage(),
-                at: gone.at,
-            },
-            Self::Cut | Self::Garbage => End::Cut,
-            Self::Reset | Self::Refused => End::Reset,
-            Self::Malformed | Self::Unfit(_) => End::Refused,
-        }
-    }
 }
 
 /// One answer on its way out.

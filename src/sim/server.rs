@@ -349,9 +349,10 @@ async fn open(tcp: TcpStream, tls: Option<TlsAcceptor>) -> Option<(Wire, Protoco
     tcp.set_nodelay(true).ok()?;
     let Some(tls) = tls else {
         let mut wire = Wire::new(Stream::Plain(tcp));
-        let protocol = match http2::is_spoken(&mut wire).await {
-            true => Protocol::Http2,
-            false => Protocol::Http1,
+        let protocol = if http2::is_spoken(&mut wire).await {
+            Protocol::Http2
+        } else {
+            Protocol::Http1
         };
         return Some((wire, protocol));
     };

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use pingora_core::connectors::http::Connector;
 
 use super::answer::AnswerHead;
 use super::breaker::Settled;
 use super::error::{CallError, Flaw, Phase};
 use super::failure::{Failure, Origin, Wanted};
 use super::inflate::Inflater;
-use super::line::Line;
+use super::line::{Line, Lines};
 use super::message::{Expects, Message};
 use super::peer::{Peer, PeerLease};
 
@@ -63,7 +62,7 @@ enum LineState {
 
 /// What a second try needs.
 pub(super) struct Again {
-    pub(super) connector: Arc<Connector>,
+    pub(super) lines: Arc<Lines>,
     pub(super) message: Arc<Message>,
     pub(super) bounds: CallBounds,
 }
@@ -179,6 +178,10 @@ impl Call {
     /// Ends the call: the connection goes back to the pool when the answer has ended, or its end
     /// is already here; else it is closed. A whole 2xx answer of which nothing was noted is a
     /// success of its peer.
+    #[expect(
+        clippy::unused_async,
+        reason = "that nothing is waited for is nothing to build on"
+    )]
     pub async fn release(mut self) {
         let LineState::Open(mut line) = std::mem::replace(&mut self.line, LineState::Gone) else {
             return;
@@ -193,7 +196,7 @@ impl Call {
             if (200..300).contains(&head.status) {
                 self.lease.note(Settled::Success);
             }
-            line.release(head.idle()).await;
+            line.release(head.idle());
         }
     }
 
@@ -295,10 +298,10 @@ impl Again {
         peer: Arc<Peer>,
         wanted: Wanted,
     ) -> impl Future<Output = Result<Line, Failure>> + Send + use<> {
-        let (connector, message) = (Arc::clone(&self.connector), Arc::clone(&self.message));
+        let (lines, message) = (Arc::clone(&self.lines), Arc::clone(&self.message));
         let bounds = self.bounds;
         async move {
-            let mut line = Line::open(connector, peer, wanted, bounds.connect).await?;
+            let mut line = Line::open(lines, peer, wanted, bounds.connect).await?;
             line.send(&message, bounds.write).await?;
             Ok(line)
         }

@@ -5,14 +5,16 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use pingora_core::connectors::http::Connector;
+use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v1::client::HttpSession as Http1Session;
 use pingora_core::protocols::http::v2::client::Http2Session;
-use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::upstreams::peer::{HttpPeer, Peer as _};
 use pingora_error::{Error, ErrorType};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -20,6 +22,7 @@ use tokio::time::timeout;
 use super::answer::{AnswerHead, inspect};
 use super::error::{CallError, ConnectFailure, Flaw, Phase, connecting, reading};
 use super::failure::{Failure, Origin, Wanted, h2_failure, is_no_error, is_silent, stale_h1};
+use super::idle::Idle;
 use super::message::Message;
 use super::peer::Peer;
 use super::template::{IDLE, fresh};
@@ -29,17 +32,28 @@ use super::write_h2::{self, Early};
 /// Informational heads skipped before one answer.
 const INFORMATIONAL: usize = 8;
 
+/// Where lines come from and go back to: the same for all providers.
+pub(super) struct Lines {
+    /// Makes connections, and keeps those of HTTP/2.
+    pub(super) connector: Arc<Connector>,
+    /// Keeps those of HTTP/1.1.
+    pub(super) idle: Arc<Idle>,
+}
+
 /// A connection or stream in use.
 pub(super) struct Line {
     /// `None` once it is of no further use.
     wire: Option<Wire>,
     peer: Arc<Peer>,
-    connector: Arc<Connector>,
+    lines: Arc<Lines>,
     origin: Origin,
     fate: Fate,
 }
 
 enum Wire {
+    /// HTTP/1.1 before the request.
+    Open(Stream),
+    /// HTTP/1.1 after it.
     H1(Box<Http1Session>),
     H2(Box<Http2Session>, Early),
 }
@@ -54,32 +68,20 @@ enum Fate {
 impl Line {
     /// Connects or reuses, within `budget`.
     pub(super) async fn open(
-        connector: Arc<Connector>,
+        lines: Arc<Lines>,
         peer: Arc<Peer>,
         wanted: Wanted,
         budget: Duration,
     ) -> Result<Self, CallError> {
-        let new;
-        let http = match wanted {
-            Wanted::Any => &peer.http,
-            Wanted::Fresh => {
-                new = fresh(&peer.http);
-                &new
-            }
+        let idle = match wanted {
+            Wanted::Any => lines.idle.take(peer.http.reuse_hash(), Instant::now()),
+            Wanted::Fresh => None,
         };
-        // Boxed: with both protocols and their handshakes in it, it has many kilobytes.
-        let got = timeout(budget, Box::pin(session(&connector, http))).await;
-        let result = match got {
-            Ok(Ok((HttpSession::H1(session), reused))) => Ok((Wire::H1(Box::new(session)), reused)),
-            Ok(Ok((HttpSession::H2(session), reused))) => {
-                Ok((Wire::H2(Box::new(session), Early::No), reused))
-            }
-            Ok(Ok((HttpSession::Custom(()), _))) => Err(CallError::Connect(ConnectFailure::Other)),
-            Ok(Err(error)) => Err(connecting(&error)),
-            Err(_) => Err(CallError::ConnectTimeout),
+        let (wire, origin) = match idle {
+            Some(stream) => (Wire::Open(stream), Origin::Reused),
+            // Boxed: with both protocols and their handshakes in it, it has many kilobytes.
+            None => Box::pin(connect(&lines.connector, &peer, wanted, budget)).await?,
         };
-        let (wire, reused) = result?;
-        let origin = if reused { Origin::Reused } else { Origin::New };
         if origin == Origin::New {
             peer.note_reached();
         }
@@ -87,7 +89,7 @@ impl Line {
         Ok(Self {
             wire,
             peer,
-            connector,
+            lines,
             origin,
             fate,
         })
@@ -100,8 +102,8 @@ impl Line {
     /// Sends the whole request; `wait` bounds each wait for the peer to take more.
     pub(super) async fn send(&mut self, message: &Message, wait: Duration) -> Result<(), Failure> {
         match self.wire.take() {
-            Some(Wire::H1(session)) => {
-                let sent = write::h1(session.into_inner(), message, wait).await;
+            Some(Wire::Open(stream)) => {
+                let sent = write::h1(stream, message, wait).await;
                 let stream = match sent.map_err(|error| self.stale(error))? {
                     Sent::Whole(stream) => stream,
                     Sent::Answered(stream) => {
@@ -128,7 +130,7 @@ impl Line {
                 }
                 Ok(())
             }
-            None => Err(CallError::Closed(Phase::BeforeHead).into()),
+            Some(Wire::H1(_)) | None => Err(CallError::Closed(Phase::BeforeHead).into()),
         }
     }
 
@@ -153,7 +155,7 @@ impl Line {
                     .ok_or(CallError::Closed(Phase::BeforeHead))?;
                 Ok(inspect(header, &[]).map_err(CallError::BadAnswer)?)
             }
-            None => Err(CallError::Closed(Phase::BeforeHead).into()),
+            Some(Wire::Open(_)) | None => Err(CallError::Closed(Phase::BeforeHead).into()),
         }
     }
 
@@ -174,7 +176,9 @@ impl Line {
                     Err(error) if self.fate == Fate::Close && is_no_error(&error) => None,
                     other => other.map_err(failed)?,
                 },
-                None => return Err(CallError::Closed(Phase::AfterHead)),
+                Some(Wire::Open(_)) | None => {
+                    return Err(CallError::Closed(Phase::AfterHead));
+                }
             };
             match chunk {
                 Some(chunk) if chunk.is_empty() => {}
@@ -191,24 +195,20 @@ impl Line {
     }
 
     /// Gives the connection back after a whole answer.
-    pub(super) async fn release(mut self, idle: Duration) {
-        // Without a keep-alive Pingora would wait for a graceful shutdown: a drop does for us.
-        let keep = match &mut self.wire {
-            Some(Wire::H1(session)) => {
-                session.respect_keepalive();
-                session.will_keepalive()
-            }
-            Some(Wire::H2(..)) => true,
-            None => false,
+    pub(super) fn release(mut self, idle: Duration) {
+        // A stream of HTTP/2 goes back with the drop.
+        let Some(Wire::H1(mut session)) = self.wire.take_if(|wire| matches!(wire, Wire::H1(_)))
+        else {
+            return;
         };
-        if self.fate == Fate::Close || !keep {
+        session.respect_keepalive();
+        if self.fate == Fate::Close || !session.will_keepalive() {
             return;
         }
-        if let Some(Wire::H1(session)) = self.wire.take_if(|wire| matches!(wire, Wire::H1(_))) {
-            let session = HttpSession::H1(*session);
-            self.connector
-                .release_http_session(session, &self.peer.http, Some(idle))
-                .await;
+        // It waits for nothing but a graceful shutdown, and a drop does for us.
+        if let Some(Some(stream)) = session.reuse().now_or_never() {
+            let peer = self.peer.http.reuse_hash();
+            self.lines.idle.put(peer, stream, idle, Instant::now());
         }
     }
 
@@ -231,11 +231,41 @@ impl Drop for Line {
             return;
         }
         let session = HttpSession::H2(*session);
-        let release = self
-            .connector
-            .release_http_session(session, &self.peer.http, Some(IDLE));
+        let release =
+            self.lines
+                .connector
+                .release_http_session(session, &self.peer.http, Some(IDLE));
         // It never waits for HTTP/2.
         let _ = pin!(release).poll(&mut Context::from_waker(Waker::noop()));
+    }
+}
+
+/// A stream on a connection of HTTP/2, or a new connection, within `budget`.
+async fn connect(
+    connector: &Connector,
+    peer: &Peer,
+    wanted: Wanted,
+    budget: Duration,
+) -> Result<(Wire, Origin), CallError> {
+    let new;
+    let http = match wanted {
+        Wanted::Any => &peer.http,
+        Wanted::Fresh => {
+            new = fresh(&peer.http);
+            &new
+        }
+    };
+    match timeout(budget, session(connector, http)).await {
+        Ok(Ok((HttpSession::H1(session), _))) => {
+            Ok((Wire::Open(session.into_inner()), Origin::New))
+        }
+        Ok(Ok((HttpSession::H2(session), reused))) => {
+            let origin = if reused { Origin::Reused } else { Origin::New };
+            Ok((Wire::H2(Box::new(session), Early::No), origin))
+        }
+        Ok(Ok((HttpSession::Custom(()), _))) => Err(CallError::Connect(ConnectFailure::Other)),
+        Ok(Err(error)) => Err(connecting(&error)),
+        Err(_) => Err(CallError::ConnectTimeout),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The door to providers: pools of peers, connections and calls. Knows nothing of LLMs.
 //!
-//! Everything upstream goes through one Pingora connector. A [`Provider`] picks a peer of its
+//! Everything upstream goes through one Pingora connector; what waits between two requests of
+//! HTTP/1.1 lies in `idle`. A [`Provider`] picks a peer of its
 //! pool and sends a request ([`Provider::call`]); the [`Call`] that comes back gives the answer.
 
 mod address;
@@ -12,6 +13,7 @@ mod call;
 mod discover;
 mod error;
 mod failure;
+mod idle;
 mod inflate;
 mod keeper;
 mod line;

@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pingora_core::connectors::http::Connector;
 use pingora_core::upstreams::peer::HttpPeer;
 use smallvec::SmallVec;
 
 use super::call::{Again, Call, CallBounds};
 use super::error::CallError;
 use super::failure::Wanted;
-use super::line::Line;
+use super::line::{Line, Lines};
 use super::message::{Message, Outgoing, Recipient};
 use super::peer::PeerLease;
 use super::pool::{Pool, PoolStatus};
@@ -26,16 +25,12 @@ const LEAST_SHARE: Duration = Duration::from_millis(250);
 pub struct Provider {
     spec: ProviderSpec,
     pool: Arc<Pool>,
-    connector: Arc<Connector>,
+    lines: Arc<Lines>,
 }
 
 impl Provider {
-    pub(super) fn new(spec: ProviderSpec, pool: Arc<Pool>, connector: Arc<Connector>) -> Self {
-        Self {
-            spec,
-            pool,
-            connector,
-        }
+    pub(super) fn new(spec: ProviderSpec, pool: Arc<Pool>, lines: Arc<Lines>) -> Self {
+        Self { spec, pool, lines }
     }
 
     /// The name in the config.
@@ -75,12 +70,12 @@ impl Provider {
         let (line, lease) = self
             .connect(request.affinity, started + bounds.connect)
             .await?;
-        let connector = Arc::clone(&self.connector);
+        let lines = Arc::clone(&self.lines);
         Call::start(
             line,
             lease,
             Again {
-                connector,
+                lines,
                 message,
                 bounds,
             },
@@ -120,8 +115,8 @@ impl Provider {
                 break;
             };
             let candidates = self.pool.len().min(ADDRESSES).saturating_sub(tried.len());
-            let (connector, peer) = (Arc::clone(&self.connector), Arc::clone(lease.peer()));
-            match Line::open(connector, peer, Wanted::Any, share(left, candidates)).await {
+            let (lines, peer) = (Arc::clone(&self.lines), Arc::clone(lease.peer()));
+            match Line::open(lines, peer, Wanted::Any, share(left, candidates)).await {
                 Ok(line) => return Ok((line, lease)),
                 Err(error) => last = error,
             }

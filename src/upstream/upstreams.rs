@@ -8,6 +8,8 @@ use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
 
 use super::discover::system_resolver;
+use super::idle::Idle;
+use super::line::Lines;
 use super::pool::{Identity, Pool};
 use super::provider::Provider;
 use super::spec::{Peers, ProviderSpec};
@@ -17,7 +19,7 @@ const IDLE_CONNECTIONS: usize = 1024;
 
 /// The connections and live pools of a process: one of it is enough.
 pub struct Upstreams {
-    connector: Arc<Connector>,
+    lines: Arc<Lines>,
     live: Mutex<Live>,
 }
 
@@ -35,7 +37,10 @@ impl Upstreams {
     pub fn new() -> Arc<Self> {
         let options = ConnectorOptions::new(IDLE_CONNECTIONS);
         Arc::new(Self {
-            connector: Arc::new(Connector::new(Some(options))),
+            lines: Arc::new(Lines {
+                connector: Arc::new(Connector::new(Some(options))),
+                idle: Idle::new(IDLE_CONNECTIONS),
+            }),
             live: Mutex::default(),
         })
     }
@@ -58,11 +63,7 @@ impl Upstreams {
         };
         let raise = |spec: &ProviderSpec| {
             let pool = self.pool(&mut live, spec, resolver.clone());
-            Arc::new(Provider::new(
-                spec.clone(),
-                pool,
-                Arc::clone(&self.connector),
-            ))
+            Arc::new(Provider::new(spec.clone(), pool, Arc::clone(&self.lines)))
         };
         specs.iter().map(raise).collect()
     }
@@ -79,7 +80,7 @@ impl Upstreams {
             return pool;
         }
         live.raised += 1;
-        let connector = Arc::clone(&self.connector);
+        let connector = Arc::clone(&self.lines.connector);
         let pool = Pool::raise(identity, connector, resolver, live.raised);
         live.pools.push(Arc::downgrade(&pool));
         pool

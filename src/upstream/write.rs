@@ -45,7 +45,13 @@ pub(super) async fn h1(
 ) -> Result<Sent, CallError> {
     let mut sending = Sending::new(message);
     let error = loop {
-        match timeout(wait, poll_fn(|cx| sending.poll(&mut stream, cx))).await {
+        // Most requests go out at once, and need no clock.
+        let polled = poll_fn(|cx| Poll::Ready(sending.poll(&mut stream, cx))).await;
+        let progress = match polled {
+            Poll::Ready(progress) => Ok(progress),
+            Poll::Pending => timeout(wait, poll_fn(|cx| sending.poll(&mut stream, cx))).await,
+        };
+        match progress {
             Ok(Progress::Moved) => {}
             Ok(Progress::Done) => break None,
             Ok(Progress::Broken(error)) => break Some(error),

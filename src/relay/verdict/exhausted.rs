@@ -19,8 +19,6 @@ pub(in crate::relay) struct Tried {
     pub(in crate::relay) target: Arc<str>,
     /// What ended it: [`Why::name`].
     pub(in crate::relay) reason: &'static str,
-    /// The kind of failure.
-    pub(in crate::relay) class: Class,
     /// The wait that the provider asked for.
     pub(in crate::relay) retry_after: Option<Duration>,
     /// What it says about the exchange as a whole.
@@ -61,7 +59,6 @@ impl Tried {
         Self {
             target,
             reason: why.name(),
-            class,
             retry_after: why.told(),
             cause,
         }
@@ -74,33 +71,22 @@ impl Tried {
 pub(in crate::relay) fn exhausted(tries: &[Tried], route: &str) -> Fault {
     let any = |cause| tries.iter().any(|tried| tried.cause == cause);
     let all = |cause| !tries.is_empty() && tries.iter().all(|tried| tried.cause == cause);
-    let (kind, head) = if any(Cause::Memory) {
-        (
-            FaultKind::Overloaded,
-            "segue is at its memory limit".to_owned(),
-        )
-    } else if any(Cause::Stopping) {
-        (FaultKind::Overloaded, "segue is stopping".to_owned())
+    let kind = if any(Cause::Memory) || any(Cause::Stopping) {
+        FaultKind::Overloaded
     } else if any(Cause::Deadline) || all(Cause::Silence) {
-        (
-            FaultKind::ProviderTimeout,
-            format!("no provider behind {route:?} answered in time"),
-        )
+        FaultKind::ProviderTimeout
     } else if all(Cause::Limit) {
-        (
-            FaultKind::RateLimited,
-            format!("every provider behind {route:?} is at a limit"),
-        )
-    } else if tries.is_empty() {
-        (
-            FaultKind::ProviderFailed,
-            format!("no provider behind {route:?} could be asked"),
-        )
+        FaultKind::RateLimited
     } else {
-        (
-            FaultKind::ProviderFailed,
-            format!("no provider behind {route:?} gave an answer"),
-        )
+        FaultKind::ProviderFailed
+    };
+    let head = match kind {
+        FaultKind::Overloaded if any(Cause::Memory) => "segue is at its memory limit".to_owned(),
+        FaultKind::Overloaded => "segue is stopping".to_owned(),
+        FaultKind::ProviderTimeout => format!("no provider behind {route:?} answered in time"),
+        FaultKind::RateLimited => format!("every provider behind {route:?} is at a limit"),
+        _ if tries.is_empty() => format!("no provider behind {route:?} could be asked"),
+        _ => format!("no provider behind {route:?} gave an answer"),
     };
     Fault {
         retry_after: match kind {
@@ -121,10 +107,10 @@ fn list(tries: &[Tried]) -> String {
     let mut groups = tries.chunk_by(|a, b| a.target == b.target && a.reason == b.reason);
     let mut mark = ": ";
     for group in groups.by_ref().take(MOST) {
-        let [tried, rest @ ..] = group else { continue };
+        let [first, rest @ ..] = group else { continue };
         text.push_str(mark);
         // Writing to a string cannot fail.
-        let _ = write!(text, "{} ({}", tried.target, tried.reason);
+        let _ = write!(text, "{} ({}", first.target, first.reason);
         if !rest.is_empty() {
             let _ = write!(text, ", {} times", group.len());
         }

@@ -108,10 +108,9 @@ fn ruling(why: &Why, class: Class, policy: &Policy, kind: AttemptKind) -> Ruling
     match (why, policy.verdicts.get(&class)) {
         // Our own bounds: another target would meet them too.
         (Why::Budget | Why::Stopping, _) if kind != AttemptKind::Hedge => Ruling::Surface,
-        // No time is left for whatever comes next.
-        (Why::Budget | Why::Stopping | Why::Expired(Expired::Deadline), _) => Ruling::FallBack,
-        // What was held is not there any more to be shown.
-        (Why::Refused, Some(Choice::Surface)) => Ruling::FallBack,
+        // No time is left for whatever comes next; what was held is not there any more to be shown.
+        (Why::Budget | Why::Stopping | Why::Expired(Expired::Deadline), _)
+        | (Why::Refused, Some(Choice::Surface)) => Ruling::FallBack,
         (_, Some(Choice::Surface)) if kind != AttemptKind::Hedge => Ruling::Surface,
         (_, Some(Choice::Surface | Choice::FallBack)) => Ruling::FallBack,
         (_, Some(Choice::Retry)) => retry(why, policy),

@@ -50,12 +50,12 @@ const CLOCKS: [Expired; 5] = [
 ];
 const MINUTE: Duration = Duration::from_mins(1);
 
-fn coded(code: &str) -> Box<Failure> {
-    Box::new(Failure {
+fn coded(code: &str) -> Failure {
+    Failure {
         code: Some(code.to_owned()),
         message: Some("CANARY".to_owned()),
         ..Failure::default()
-    })
+    }
 }
 
 fn status(status: u16, code: &str, wait: Option<Duration>) -> Why {
@@ -63,22 +63,35 @@ fn status(status: u16, code: &str, wait: Option<Duration>) -> Why {
     failure.status = Some(status);
     Why::Status {
         status,
-        failure,
+        failure: Box::new(failure),
         wait,
         body: Bytes::from_static(b"CANARY body"),
     }
 }
 
-fn in_stream(failure: Box<Failure>) -> Why {
+fn in_stream(failure: Failure) -> Why {
     Why::InStream {
-        failure,
+        failure: Box::new(failure),
         document: Bytes::from_static(b"CANARY document"),
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "waits are told or not")]
 fn seconds(seconds: u64) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
+
+/// Every name of a reason.
+#[rustfmt::skip]
+const REASONS: [&str; 42] = [
+    "attempt_timeout", "auth", "bad_answer", "bad_model_output", "bad_request", "buffer_limit",
+    "closed", "connect", "connect_timeout", "content_policy", "content_type", "context_length",
+    "crawl", "deadline", "empty", "error_event", "first_token_timeout", "held_too_much",
+    "inflate", "malformed", "no_peer", "not_found", "not_json", "overloaded", "quota",
+    "rate_limited", "refused", "request_too_large", "reset", "resolve", "server_error", "stall",
+    "status", "stopping", "tls", "too_large", "truncated", "unhealthy", "unknown_tool",
+    "unsendable", "write", "write_timeout",
+];
 
 /// A status of every class.
 fn statuses() -> Vec<Why> {
@@ -225,37 +238,13 @@ fn each_other_failure_is_judged_by_what_it_is() {
         );
         assert_eq!(judged.health, health, "{error:?}");
     }
-    for (why, class, ruling, health) in [
-        (
-            Why::Expired(Expired::FirstToken),
-            Class::Transient,
-            silent,
-            Failure,
-        ),
-        (
-            Why::Expired(Expired::Stall),
-            Class::Transient,
-            silent,
-            Failure,
-        ),
-        (
-            Why::Expired(Expired::Crawl),
-            Class::Transient,
-            silent,
-            Failure,
-        ),
-        (
-            Why::Expired(Expired::Total),
-            Class::Transient,
-            silent,
-            Failure,
-        ),
-        (
-            Why::Expired(Expired::Deadline),
-            Class::Transient,
-            back,
-            Failure,
-        ),
+    #[rustfmt::skip]
+    let table = [
+        (Why::Expired(Expired::FirstToken), Class::Transient, silent, Failure),
+        (Why::Expired(Expired::Stall), Class::Transient, silent, Failure),
+        (Why::Expired(Expired::Crawl), Class::Transient, silent, Failure),
+        (Why::Expired(Expired::Total), Class::Transient, silent, Failure),
+        (Why::Expired(Expired::Deadline), Class::Transient, back, Failure),
         (Why::ContentType, Class::Transient, AGAIN, Failure),
         (Why::Malformed, Class::Transient, AGAIN, Failure),
         (Why::TooLarge, Class::Transient, back, Failure),
@@ -267,7 +256,8 @@ fn each_other_failure_is_judged_by_what_it_is() {
         (Why::HeldTooMuch, Class::Transient, back, Neutral),
         (Why::Budget, Class::Overloaded, Ruling::Surface, Neutral),
         (Why::Stopping, Class::Overloaded, Ruling::Surface, Neutral),
-    ] {
+    ];
+    for (why, class, ruling, health) in table {
         let judged = first(&why);
         assert_eq!((judged.class, judged.ruling), (class, ruling), "{why:?}");
         assert_eq!(judged.health, health, "{why:?}");
@@ -491,10 +481,10 @@ fn a_provider_that_refuses_our_credential_is_never_the_clients_401() {
 
 #[test]
 fn each_reason_has_a_name_of_its_own_and_a_fault_without_the_providers_words() {
-    let mut names = BTreeSet::new();
+    let mut reasons = BTreeSet::new();
     for why in every() {
         let name = why.name();
-        names.insert(name);
+        reasons.insert(name);
         let fault = why.fault("route");
         assert!(!fault.message.contains("CANARY"), "{why:?}");
         let kind = match &why {
@@ -517,51 +507,7 @@ fn each_reason_has_a_name_of_its_own_and_a_fault_without_the_providers_words() {
         let named = fault.message.ends_with(&format!("({name})"));
         assert_eq!(named, !ours && why.shown().is_none(), "{}", fault.message);
     }
-    let expected = [
-        "attempt_timeout",
-        "auth",
-        "bad_answer",
-        "bad_model_output",
-        "bad_request",
-        "buffer_limit",
-        "closed",
-        "connect",
-        "connect_timeout",
-        "content_policy",
-        "content_type",
-        "context_length",
-        "crawl",
-        "deadline",
-        "empty",
-        "error_event",
-        "first_token_timeout",
-        "held_too_much",
-        "inflate",
-        "malformed",
-        "no_peer",
-        "not_found",
-        "not_json",
-        "overloaded",
-        "quota",
-        "rate_limited",
-        "refused",
-        "request_too_large",
-        "reset",
-        "resolve",
-        "server_error",
-        "stall",
-        "status",
-        "stopping",
-        "tls",
-        "too_large",
-        "truncated",
-        "unhealthy",
-        "unknown_tool",
-        "unsendable",
-        "write",
-        "write_timeout",
-    ];
-    assert_eq!(names, expected.into());
+    assert_eq!(reasons, REASONS.into());
 }
 
 #[test]
@@ -673,7 +619,7 @@ fn an_attempt_is_booked_with_what_it_says_of_the_whole() {
     for why in every() {
         let tried = Tried::new("a/x".into(), &why);
         assert_eq!((&*tried.target, tried.reason), ("a/x", why.name()));
-        assert_eq!((tried.class, tried.retry_after), (why.class(), why.told()));
+        assert_eq!(tried.retry_after, why.told());
         let limit = matches!(why.class(), Class::RateLimited | Class::Quota);
         assert_eq!(tried.cause == Cause::Limit, limit, "{why:?}");
     }
@@ -691,8 +637,8 @@ fn any_why() -> impl Strategy<Value = Why> {
     let failure = failure.prop_map(|(status, code, message, retry_delay)| Failure {
         status,
         code,
-        message,
         retry_delay,
+        message,
         ..Failure::default()
     });
     let wait = prop::option::of((0_u64..100_000).prop_map(Duration::from_secs));

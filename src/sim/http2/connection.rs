@@ -2,21 +2,20 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::task::AtomicWaker;
 use h2::RecvStream;
 use h2::server::{Builder, Connection, SendResponse};
 use http::Request;
-use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::sim::head::BodyLength;
+use crate::sim::http2::shared::{Finale, Shared};
 use crate::sim::http2::socket::Socket;
 use crate::sim::http2::stream::Stream;
 use crate::sim::http2::words;
@@ -38,53 +37,6 @@ const CONNECTION_WINDOW: u32 = 8 << 20;
 
 /// The largest request head, as of HTTP/1.
 const LARGEST_HEAD: u32 = 64 << 10;
-
-/// How a script ends a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Finale {
-    /// In good order, but without a GOAWAY.
-    Orderly,
-    /// With a bare FIN.
-    Cut,
-    /// With bytes of no format, then a FIN.
-    Garbage,
-}
-
-/// What the streams and their connection tell each other.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    /// Turns that the connection has begun. What a stream hands over before a turn begins is
-    /// written in it, unless the socket is full.
-    turns: AtomicU64,
-    waker: AtomicWaker,
-    goaway: AtomicBool,
-    finale: Mutex<Option<Finale>>,
-}
-
-impl Shared {
-    /// The next turn that begins from now on, for which the connection is woken.
-    pub(super) fn next_turn(&self) -> u64 {
-        let turn = self.turns.load(Ordering::SeqCst).saturating_add(1);
-        self.waker.wake();
-        turn
-    }
-
-    /// Asks for a GOAWAY; it is written in the next turn.
-    pub(super) fn go_away(&self) {
-        self.goaway.store(true, Ordering::SeqCst);
-    }
-
-    /// Ends the connection; the first end counts.
-    pub(super) fn finish(&self, finale: Finale) {
-        self.finale.lock().get_or_insert(finale);
-        self.waker.wake();
-    }
-
-    /// Whether a script has ended the connection.
-    pub(super) fn is_finished(&self) -> bool {
-        self.finale.lock().is_some()
-    }
-}
 
 /// Serves a connection to its end.
 pub(crate) async fn connection(state: Arc<State>, wire: Wire, number: u64) {
@@ -155,20 +107,18 @@ impl Driver {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<(Request<RecvStream>, SendResponse<Bytes>)>> {
-        // In this order: what is asked for after the turn has begun wakes it again.
-        self.shared.waker.register(context.waker());
-        let turn = self.shared.turns.fetch_add(1, Ordering::SeqCst);
+        let turn = self.shared.begin_turn(context.waker());
         if self.shared.is_finished() {
             return Poll::Ready(None);
         }
-        if self.shared.goaway.swap(false, Ordering::SeqCst) {
+        if self.shared.takes_goaway() {
             self.protocol.graceful_shutdown();
         }
         while let Poll::Ready(Some(_)) = self.streams.poll_join_next(context) {}
         self.socket.begin();
         let next = self.protocol.poll_accept(context);
         if matches!(next, Poll::Pending | Poll::Ready(None)) && !self.socket.is_blocked() {
-            self.written.send_replace(turn.saturating_add(1));
+            self.written.send_replace(turn);
         }
         next.map(|next| next.and_then(Result::ok))
     }
@@ -185,7 +135,7 @@ impl Driver {
         drop(protocol);
         drop(written);
         while streams.join_next().await.is_some() {}
-        let finale = shared.finale.lock().take();
+        let finale = shared.finale();
         let Some(mut wire) = socket.into_wire() else {
             return;
         };

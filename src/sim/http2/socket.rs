@@ -50,12 +50,12 @@ impl Socket {
 
     fn write<T>(
         &self,
-        write: impl FnOnce(Pin<&mut Stream>) -> Poll<io::Result<T>>,
+        act: impl FnOnce(Pin<&mut Stream>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         let mut inner = self.0.lock();
-        let wrote = write(Pin::new(&mut inner.stream));
-        inner.blocked = wrote.is_pending();
-        wrote
+        let done = act(Pin::new(&mut inner.stream));
+        inner.blocked = done.is_pending();
+        done
     }
 }
 

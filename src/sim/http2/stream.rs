@@ -12,11 +12,10 @@ use http::Response;
 use tokio::sync::watch;
 
 use crate::sim::head::Head;
-use crate::sim::http2::connection::{Finale, Shared};
+use crate::sim::http2::shared::{Finale, Shared};
 use crate::sim::http2::words;
-use crate::sim::intake::Broken;
-use crate::sim::link::{Last, Link, Unfit};
-use crate::sim::outlet::{FULL, Over};
+use crate::sim::link::{Broken, Last, Link, Over, Unfit};
+use crate::sim::outlet::FULL;
 use crate::sim::script::Script;
 use crate::sim::serve::After;
 use crate::sim::wire::Gone;
@@ -111,7 +110,7 @@ impl Stream {
         }
     }
 
-    async fn send_piece(&mut self, piece: Bytes, last: Last) -> Result<(), Gone> {
+    fn send_piece(&mut self, piece: Bytes, last: Last) -> Result<(), Gone> {
         let sent = match &mut self.body {
             Some(body) => body.send_data(piece, last == Last::End),
             None => return Err(self.note_gone()),
@@ -170,11 +169,10 @@ impl Link for Stream {
             let piece = rest.split_to(room.min(wanted));
             accepted.fetch_add(piece.len() as u64, Ordering::Relaxed);
             ended = last == Last::End && rest.is_empty();
-            self.send_piece(piece, if ended { Last::End } else { Last::More })
-                .await?;
+            self.send_piece(piece, if ended { Last::End } else { Last::More })?;
         }
         if last == Last::End && !ended {
-            self.send_piece(Bytes::new(), Last::End).await?;
+            self.send_piece(Bytes::new(), Last::End)?;
         }
         self.flush().await
     }

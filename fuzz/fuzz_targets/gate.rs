@@ -1,0 +1,9 @@
+//! Whatever happens to a gate, in whatever order and at whatever time, it does as its model does:
+//! not a byte before the commit, then all of them in order, none after a failure, and never more
+//! held than its bound.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| segue::relay::model::gate(bytes));
