@@ -15,7 +15,7 @@ use crate::exchange::{Delivery, Fault};
 use crate::relay::attempt::{Flow, Held};
 use crate::relay::chance::Chance;
 use crate::relay::client::{AnswerHead, Client, ClientGone, Content};
-use crate::relay::hedge::{self, Ended};
+use crate::relay::hedge::{self, Ended, Side};
 use crate::relay::job::{Job, Report};
 use crate::relay::pour::{Opening, Outside, Stop, outside};
 use crate::relay::turn::{Turn, provider_code};
@@ -357,7 +357,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             return Ok((Some(held), None));
         };
         let (job, mut walk) = (self.job, self.walk.clone());
-        let kind = turn.record.kind;
+        let kind = self.judged_as(turn);
         let policy = job.policy();
         let spoke = turn.spoke();
         let silence = async {
@@ -376,11 +376,18 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             *slot = enter(job, place, AttemptKind::Hedge, walk_on.way_out());
             Some(slot.as_mut()?.run_held())
         };
-        let ended = |held: &Held| match held {
-            Held::Failed(why) if verdict::judge(why, policy, kind).ruling != Ruling::Surface => {
-                Ended::Failed
+        let ended = |side, held: &Held| {
+            let Held::Failed(why) = held else {
+                return Ended::Decided;
+            };
+            let kind = match side {
+                Side::First => kind,
+                Side::Beside => AttemptKind::Hedge,
+            };
+            match verdict::judge(why, policy, kind).ruling {
+                Ruling::Surface => Ended::Decided,
+                _ => Ended::Failed,
             }
-            _ => Ended::Decided,
         };
         let race = Box::pin(hedge::race(turn.run_held(), silence, second, ended));
         let held = self.meanwhile(race).await;

@@ -16,6 +16,15 @@ pub(super) enum Ended {
     Failed,
 }
 
+/// Which attempt of a race.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The one that was alone.
+    First,
+    /// The one beside it.
+    Beside,
+}
+
 /// Runs `first`; when `silence` is over before it ends, runs beside it what `second` gives. Ends
 /// when a side decides the race or all sides have failed: a side that was never begun, or was
 /// dropped while it ran, has `None` in its place.
@@ -26,7 +35,7 @@ pub(super) async fn race<T, S: Future<Output = T>>(
     first: impl Future<Output = T>,
     silence: impl Future<Output = ()>,
     second: impl FnOnce() -> Option<S>,
-    ended: impl Fn(&T) -> Ended,
+    ended: impl Fn(Side, &T) -> Ended,
 ) -> (Option<T>, Option<T>) {
     let mut first = pin!(first);
     let mut silence = pin!(silence);
@@ -46,16 +55,17 @@ pub(super) async fn race<T, S: Future<Output = T>>(
         if one.is_none() {
             one = ready(first.as_mut().poll(context));
         }
-        if one.as_ref().is_some_and(|one| ended(one) == Ended::Decided) {
+        let decides = |side, end: &Option<T>| {
+            end.as_ref()
+                .is_some_and(|end| ended(side, end) == Ended::Decided)
+        };
+        if decides(Side::First, &one) {
             return Poll::Ready(());
         }
         if other.is_none() {
             other = ready(second.as_mut().poll(context));
         }
-        let decided = other
-            .as_ref()
-            .is_some_and(|other| ended(other) == Ended::Decided);
-        if decided || one.is_some() && other.is_some() {
+        if decides(Side::Beside, &other) || one.is_some() && other.is_some() {
             return Poll::Ready(());
         }
         Poll::Pending
@@ -78,12 +88,11 @@ mod tests {
 
     use super::*;
 
-    /// Values below 100 decide.
-    fn ended(value: &u32) -> Ended {
-        if *value < 100 {
-            Ended::Decided
-        } else {
-            Ended::Failed
+    /// Values below 100 decide, and those from 200 on if the first one says them.
+    fn ended(side: Side, value: &u32) -> Ended {
+        match (side, value) {
+            (_, ..100) | (Side::First, 200..) => Ended::Decided,
+            _ => Ended::Failed,
         }
     }
 
@@ -127,6 +136,24 @@ mod tests {
         assert_eq!(done, (Some(100), Some(5)));
         let both = race(now(100), pending(), || Some(now(101)), ended).await;
         assert_eq!(both, (Some(100), None), "none was begun");
+    }
+
+    #[tokio::test]
+    async fn what_ends_the_race_for_one_need_not_end_it_for_the_other() {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let first = async { told.await.unwrap() };
+        let second = async {
+            tell.send(1).unwrap();
+            200
+        };
+        let done = race(first, now(()), || Some(second), ended).await;
+        assert_eq!(done, (Some(1), Some(200)));
+        let first = async {
+            tokio::task::yield_now().await;
+            200
+        };
+        let done = race(first, now(()), || Some(pending()), ended).await;
+        assert_eq!(done, (Some(200), None));
     }
 
     #[tokio::test]

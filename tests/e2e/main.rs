@@ -27,6 +27,7 @@ mod relay_backpressure;
 mod relay_bounds;
 mod relay_faults;
 mod relay_headers;
+mod relay_hedge;
 mod relay_nagle;
 mod relay_stage;
 mod smoke;
