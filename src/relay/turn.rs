@@ -87,6 +87,7 @@ impl<'j> Turn<'j> {
                 let wait = now.saturating_duration_since(self.begun);
                 self.lane.state.note_first_token(wait, now);
                 self.began(now);
+                self.watch.clocks.progressed(now, step.tokens);
             }
             Life::Progress | Life::Content => self.watch.clocks.progressed(now, step.tokens),
         }
