@@ -31,7 +31,12 @@ pub fn run_pinned(rounds: usize) {
 
 /// Starts every proxy that is there.
 pub async fn start(upstream: SocketAddr) -> Vec<Proxy> {
-    let mut proxies = vec![bare(upstream), segue(upstream)];
+    let held = "{ tiers: [[up/m], [up/n]] }";
+    let mut proxies = vec![
+        bare(upstream),
+        segue("segue", upstream, "up/m"),
+        segue("holding", upstream, held),
+    ];
     if let Some(nginx) = nginx(upstream) {
         proxies.push(nginx);
     }
@@ -62,14 +67,15 @@ fn bare(upstream: SocketAddr) -> Proxy {
     Proxy::start("bare", address, command, None)
 }
 
-fn segue(upstream: SocketAddr) -> Proxy {
+/// A single target holds nothing; a chain holds the head of each stream.
+fn segue(name: &str, upstream: SocketAddr, route: &str) -> Proxy {
     let address = free_address();
     let files = tempfile::tempdir().unwrap();
     let config = files.path().join("segue.yaml");
     let text = format!(
         "listen: [{{ address: \"{address}\" }}]\nadmin: off\nlog: {{ access: off }}\n\
          providers:\n  up: {{ dialect: openai, base_url: \"http://{upstream}/v1\", private_peers: true }}\n\
-         routes:\n  bench: up/m\n"
+         routes:\n  bench: {route}\n"
     );
     fs::write(&config, text).unwrap();
     let mut command = pinned(std::path::Path::new(env!("CARGO_BIN_EXE_segue")));
@@ -78,7 +84,7 @@ fn segue(upstream: SocketAddr) -> Proxy {
         .arg("-c")
         .arg(&config)
         .env("TOKIO_WORKER_THREADS", "1");
-    Proxy::start("segue", address, command, Some(files))
+    Proxy::start(name, address, command, Some(files))
 }
 
 fn nginx(upstream: SocketAddr) -> Option<Proxy> {

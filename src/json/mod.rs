@@ -1,7 +1,6 @@
 //! The top-level fields of a JSON object, found and spliced as bytes: never a tree. And a text in
 //! pieces: whether it is JSON.
 
-mod census;
 mod fields;
 mod growing;
 mod open;

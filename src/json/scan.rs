@@ -6,30 +6,26 @@ use wide::u8x16;
 
 use super::{
     Invalid, Rule,
-    census::{Census, Controls},
     open::{Kind, Open},
 };
 
 /// As deep as values may nest within the object at the top.
 const DEPTH_BELOW_TOP: u32 = 127;
 
+/// The last of the bytes that must not stand in a string unescaped (RFC 8259, section 7).
+const LAST_CONTROL: u8 = 0x1F;
+
 /// A place in a document that is known to be UTF-8.
 pub(super) struct Scanner<'a> {
     document: &'a [u8],
     at: usize,
-    controls: Controls,
 }
 
 impl<'a> Scanner<'a> {
     /// At the start of a document, whose bytes are checked to be UTF-8.
     pub(super) fn new(document: &'a [u8]) -> Result<Self, Invalid> {
-        let census = Census::of(document);
-        census.check_utf8(document)?;
-        Ok(Self {
-            document,
-            at: 0,
-            controls: census.controls,
-        })
+        check_utf8(document)?;
+        Ok(Self { document, at: 0 })
     }
 
     /// The offset of the next byte.
@@ -67,37 +63,46 @@ impl<'a> Scanner<'a> {
         self.expect(b'"')?;
         let start = self.at;
         loop {
-            let begin = self.at;
-            let block = Block::of(self.rest());
-            // Bits of the bytes that are still to be looked at.
-            let mut ahead = u32::MAX;
-            loop {
-                let special = (block.specials & ahead).trailing_zeros();
-                let plain = ahead & low_bits(special);
-                if self.controls == Controls::Somewhere && block.controls & plain != 0 {
-                    self.at = begin + count((block.controls & plain).trailing_zeros());
-                    return Err(self.broken(Rule::Control));
-                }
-                if special == u32::BITS {
-                    self.at = (begin + Block::LENGTH).min(self.document.len());
+            let rest = self.rest();
+            let mut marks = marks(rest);
+            // What of the block is behind us.
+            let mut passed = BLOCK;
+            while marks != 0 {
+                let place = count(marks.trailing_zeros());
+                let behind = match rest.get(place..) {
+                    Some([b'"', ..]) => {
+                        let end = self.at + place;
+                        self.at = end + 1;
+                        return Ok(start..end);
+                    }
+                    // Those of two bytes, all but always: within the block they cost no call.
+                    Some(
+                        [
+                            b'\\',
+                            b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
+                            ..,
+                        ],
+                    ) => place + 2,
+                    Some([b'\\', ..]) => place + self.escape(place)?,
+                    _ => return Err(self.skip(place).broken(Rule::Control)),
+                };
+                if behind >= BLOCK {
+                    passed = behind;
                     break;
                 }
-                self.at = begin + count(special);
-                let end = self.at;
-                if self.eat(b'"') {
-                    return Ok(start..end);
-                }
-                self.escape()?;
-                let passed = self.at - begin;
-                if passed >= Block::LENGTH {
-                    break;
-                }
-                ahead = u32::MAX << passed;
+                marks &= u32::MAX << behind;
             }
-            if self.at == self.document.len() {
-                return Err(self.broken(Rule::End));
+            if passed >= rest.len() {
+                return Err(self.skip(rest.len()).broken(Rule::End));
             }
+            self.at += passed;
         }
+    }
+
+    /// Further on by so many bytes, for an error.
+    fn skip(&mut self, length: usize) -> &Self {
+        self.at += length;
+        self
     }
 
     /// Passes a name within an object and its colon.
@@ -211,30 +216,19 @@ impl<'a> Scanner<'a> {
         Err(self.ended_or(Rule::Number))
     }
 
-    /// Passes an escape; past the document's end it is the string that lacks its quote.
-    fn escape(&mut self) -> Result<(), Invalid> {
-        let length = match self.rest() {
-            [b'\\', b'u', digits @ ..] => match digits
-                .iter()
-                .take(4)
-                .position(|digit| !digit.is_ascii_hexdigit())
-            {
-                Some(_) => return Err(self.broken(Rule::Escape)),
-                None => 6,
-            },
-            [
-                b'\\',
-                b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't',
-                ..,
-            ] => 2,
-            [b'\\', _, ..] => return Err(self.broken(Rule::Escape)),
-            _ => usize::MAX,
+    /// The length of an escape of six bytes that begins `place` bytes from here.
+    fn escape(&mut self, place: usize) -> Result<usize, Invalid> {
+        let (_, escape) = self.rest().split_at_checked(place).unwrap_or_default();
+        let is_valid = match escape {
+            [b'\\', b'u', digits @ ..] => digits.iter().take(4).all(u8::is_ascii_hexdigit),
+            // Cut off by the document's end.
+            [_] => true,
+            _ => false,
         };
-        self.at = self.at.saturating_add(length).min(self.document.len());
-        if self.at < self.document.len() {
-            return Ok(());
+        if is_valid {
+            return Ok(6);
         }
-        Err(self.broken(Rule::End))
+        Err(self.skip(place).broken(Rule::Escape))
     }
 
     fn rest(&self) -> &'a [u8] {
@@ -263,56 +257,51 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Where in the next bytes there are any that mean something in a string, a bit for each.
-struct Block {
-    /// Quotes and backslashes.
-    specials: u32,
-    /// Control bytes.
-    controls: u32,
-}
+/// How many bytes are looked at in one step, a bit for each.
+const BLOCK: usize = u32::BITS as usize;
 
-impl Block {
-    const LENGTH: usize = u32::BITS as usize;
-
-    /// Looks at the first `LENGTH` bytes, sixteen at once; those that are not there mean nothing.
-    fn of(bytes: &[u8]) -> Self {
-        match bytes.first_chunk() {
-            Some(whole) => Self::whole(whole),
-            None => Self::last(bytes),
-        }
-    }
-
-    fn whole(bytes: &[u8; Self::LENGTH]) -> Self {
-        let (halves, _) = bytes.as_chunks::<16>();
-        let mut block = Self {
-            specials: 0,
-            controls: 0,
-        };
-        for half in halves.iter().rev() {
-            let half = u8x16::from(*half);
-            let quote = half.simd_eq(u8x16::splat(b'"'));
-            let backslash = half.simd_eq(u8x16::splat(b'\\'));
-            let control = half.min(u8x16::splat(0x1F)).simd_eq(half);
-            block.specials = block.specials << 16 | (quote | backslash).to_bitmask();
-            block.controls = block.controls << 16 | control.to_bitmask();
-        }
-        block
-    }
-
-    /// Fewer bytes than a block has.
-    #[cold]
-    fn last(bytes: &[u8]) -> Self {
-        let mut padded = [b' '; Self::LENGTH];
-        for (place, byte) in padded.iter_mut().zip(bytes) {
-            *place = *byte;
-        }
-        Self::whole(&padded)
+/// Where among the next bytes, the first `BLOCK` of them, a run of plain ones ends: at a quote, a
+/// backslash or a control byte.
+fn marks(bytes: &[u8]) -> u32 {
+    match bytes.first_chunk() {
+        Some(block) => marks_of(block),
+        None => marks_of_last(bytes),
     }
 }
 
-/// So many ones, from the lowest bit on.
-fn low_bits(length: u32) -> u32 {
-    1_u32.checked_shl(length).map_or(u32::MAX, |bit| bit - 1)
+fn marks_of(block: &[u8; BLOCK]) -> u32 {
+    let (halves, _) = block.as_chunks::<16>();
+    halves.iter().rev().fold(0, |marks, half| {
+        let half = u8x16::from(*half);
+        let quote = half.simd_eq(u8x16::splat(b'"'));
+        let backslash = half.simd_eq(u8x16::splat(b'\\'));
+        let control = half.min(u8x16::splat(LAST_CONTROL)).simd_eq(half);
+        marks << 16 | (quote | backslash | control).to_bitmask()
+    })
+}
+
+/// Those of fewer bytes than a block.
+#[cold]
+fn marks_of_last(bytes: &[u8]) -> u32 {
+    let mut block = [b' '; BLOCK];
+    for (place, byte) in block.iter_mut().zip(bytes) {
+        *place = *byte;
+    }
+    marks_of(&block)
+}
+
+/// Fails at the first byte that is not UTF-8. Most documents are ASCII, which is seen faster.
+fn check_utf8(document: &[u8]) -> Result<(), Invalid> {
+    if document.is_ascii() {
+        return Ok(());
+    }
+    match std::str::from_utf8(document) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Invalid {
+            offset: error.valid_up_to(),
+            rule: Rule::Utf8,
+        }),
+    }
 }
 
 /// A number of bits as one of bytes.
@@ -325,16 +314,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_byte_that_means_something_is_found_at_every_place() {
-        for length in 0..=Block::LENGTH + 1 {
-            for at in 0..length.min(Block::LENGTH) {
+    fn every_byte_that_ends_a_plain_run_is_found_at_every_place() {
+        for length in 0..=BLOCK + 1 {
+            for at in 0..length.min(BLOCK) {
                 for byte in 0..=u8::MAX {
                     let mut bytes = vec![b'a'; length];
                     bytes[at] = byte;
-                    let block = Block::of(&bytes);
-                    let bit = |there: bool| u32::from(there) << at;
-                    assert_eq!(block.specials, bit(b"\"\\".contains(&byte)), "{at} {byte}");
-                    assert_eq!(block.controls, bit(byte < b' '), "{at} {byte}");
+                    let ends = byte < b' ' || b"\"\\".contains(&byte);
+                    assert_eq!(marks(&bytes), u32::from(ends) << at, "{at} {byte}");
                 }
             }
         }

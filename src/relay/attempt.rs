@@ -163,7 +163,7 @@ impl Turn<'_> {
                 Raced::Done(Err(error)) => pump.broken_off(Why::Call(error), now),
             };
             self.saw(&step, now);
-            self.usage = pump.usage();
+            self.tally(&pump);
             let (frames, flow) = match (step.send, step.end) {
                 (None, None) if claimed.reach(pump.held()) => continue,
                 (None, None) => return Err(Why::Budget),

@@ -72,7 +72,7 @@ impl Turn<'_> {
             return End::Broken(Why::Malformed);
         };
         let mut opening = Some(opening);
-        let (mut frames, mut flow) = (frames, flow);
+        let (mut frames, mut flow, mut now) = (frames, flow, Instant::now());
         let end = loop {
             let ends = matches!(flow, Flow::Ended);
             if self
@@ -88,10 +88,9 @@ impl Turn<'_> {
                 Flow::Open => {}
             }
             (frames, flow) = loop {
-                let now = Instant::now();
                 let watched = outside(client, &mut stop);
                 let raced = self.watch.race(now, None, call.chunk(), watched).await;
-                let now = Instant::now();
+                now = Instant::now();
                 let step = match raced {
                     Raced::Done(Ok(Some(bytes))) => pump.chunk(bytes, now),
                     Raced::Done(Ok(None)) => pump.finish(now),
@@ -99,7 +98,7 @@ impl Turn<'_> {
                     Raced::Expired(expired) => pump.broken_off(Why::Expired(expired), now),
                     Raced::Outside(Outside::Stopping) => pump.broken_off(Why::Stopping, now),
                     Raced::Outside(Outside::Left) => {
-                        self.usage = pump.usage();
+                        self.tally(&pump);
                         return End::Aborted;
                     }
                     Raced::Gate => continue,
@@ -115,7 +114,7 @@ impl Turn<'_> {
                 }
             };
         };
-        self.usage = pump.usage();
+        self.tally(&pump);
         if let End::Served = end {
             // Only what ended well gives its connection back.
             self.call = Some(call);

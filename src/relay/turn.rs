@@ -81,7 +81,6 @@ impl<'j> Turn<'j> {
 
     /// Notes what a step says about the provider's being alive.
     pub(super) fn saw(&mut self, step: &Step, now: Instant) {
-        self.tokens += step.tokens;
         match step.life {
             Life::None => {}
             Life::Content if self.first_token.is_none() => {
@@ -91,6 +90,13 @@ impl<'j> Turn<'j> {
             }
             Life::Progress | Life::Content => self.watch.clocks.progressed(now, step.tokens),
         }
+    }
+
+    /// Notes what its stream has come to so far.
+    pub(super) fn tally(&mut self, pump: &Pump) {
+        self.usage = pump.usage();
+        self.tokens = pump.tokens();
+        self.record.skipped = pump.skipped();
     }
 
     /// Its first token came at `now`.

@@ -136,6 +136,8 @@ struct AttemptLine<'a> {
     verdict: Option<&'static str>,
     #[serde(skip_serializing_if = "is_zero")]
     discarded_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    skipped_frames: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -157,6 +159,7 @@ impl<'a> AttemptLine<'a> {
             class: attempt.class.map(Class::name),
             verdict: attempt.verdict,
             discarded_tokens: attempt.discarded.0,
+            skipped_frames: attempt.skipped.into(),
             provider_code: attempt.provider_code.as_ref().map(ProviderCode::as_str),
             reused: attempt.connection.map(|from| from == Connection::Reused),
             first_byte_ms: attempt.first_byte.map(millis),

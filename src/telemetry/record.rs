@@ -126,6 +126,8 @@ pub struct Attempt {
     pub verdict: Option<&'static str>,
     /// Content tokens, by the gate's count, that came and were thrown away.
     pub discarded: Tokens,
+    /// Frames that could not be read and were left out of the answer (`malformed: skip`).
+    pub skipped: u32,
     /// The provider's own error code.
     pub provider_code: Option<ProviderCode>,
     /// What carried it; `None` when no connection was had.
@@ -149,6 +151,7 @@ impl Attempt {
             class: None,
             verdict: None,
             discarded: Tokens(0),
+            skipped: 0,
             provider_code: None,
             connection: None,
             first_byte: None,

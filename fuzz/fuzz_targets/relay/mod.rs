@@ -83,7 +83,7 @@ fn laws(why: &Why, policy: &Policy, kind: AttemptKind) {
         Ruling::FallBack | Ruling::FallBackOrRetry => {}
     }
     if let Some((status, _)) = why.shown() {
-        assert!((400..500).contains(&status) && status != 401);
+        assert!(matches!(status, 400 | 403 | 413 | 422));
     }
     let fault = why.fault("route");
     assert!(fault.message.len() < 100 && fault.message.is_ascii());
@@ -99,8 +99,5 @@ fn last_word(whys: &[Why]) {
     assert!(fault.message.len() < 200 && fault.message.is_ascii());
     assert!(fault.retry_after.is_none_or(|wait| wait <= LONGEST));
     let limited = |why: &Why| matches!(why.class(), Class::RateLimited | Class::Quota);
-    assert_eq!(
-        fault.kind == FaultKind::RateLimited,
-        whys.iter().all(limited)
-    );
+    assert!(fault.kind != FaultKind::RateLimited || whys.iter().all(limited));
 }

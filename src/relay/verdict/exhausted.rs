@@ -36,8 +36,10 @@ pub(in crate::relay) enum Cause {
     Deadline,
     /// The target was silent for too long.
     Silence,
-    /// A rate, or a quota.
+    /// A limit that time lifts.
     Limit,
+    /// One that money lifts, or a person.
+    Money,
     /// Anything else.
     Other,
 }
@@ -53,7 +55,8 @@ impl Tried {
             Why::Expired(_) | Why::Call(CallError::ConnectTimeout | CallError::WriteTimeout) => {
                 Cause::Silence
             }
-            _ if matches!(class, Class::RateLimited | Class::Quota) => Cause::Limit,
+            _ if why.is_limit() => Cause::Limit,
+            _ if class == Class::Quota => Cause::Money,
             _ => Cause::Other,
         };
         Self {
@@ -62,6 +65,10 @@ impl Tried {
             retry_after: why.told(),
             cause,
         }
+    }
+
+    fn is_limited(&self) -> bool {
+        matches!(self.cause, Cause::Limit | Cause::Money)
     }
 }
 
@@ -75,7 +82,7 @@ pub(in crate::relay) fn exhausted(tries: &[Tried], route: &str) -> Fault {
         FaultKind::Overloaded
     } else if any(Cause::Deadline) || all(Cause::Silence) {
         FaultKind::ProviderTimeout
-    } else if all(Cause::Limit) {
+    } else if any(Cause::Limit) && tries.iter().all(Tried::is_limited) {
         FaultKind::RateLimited
     } else {
         FaultKind::ProviderFailed
@@ -84,7 +91,9 @@ pub(in crate::relay) fn exhausted(tries: &[Tried], route: &str) -> Fault {
         FaultKind::Overloaded if any(Cause::Memory) => "segue is at its memory limit".to_owned(),
         FaultKind::Overloaded => "segue is stopping".to_owned(),
         FaultKind::ProviderTimeout => format!("no provider behind {route:?} answered in time"),
-        FaultKind::RateLimited => format!("every provider behind {route:?} is at a limit"),
+        FaultKind::RateLimited => {
+            format!("every provider behind {route:?} has reached a rate limit")
+        }
         _ if tries.is_empty() => format!("no provider behind {route:?} could be asked"),
         _ => format!("no provider behind {route:?} gave an answer"),
     };

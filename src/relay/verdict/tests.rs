@@ -427,7 +427,8 @@ fn only_errors_about_the_clients_own_request_are_shown() {
         let why = status(number, "x", None);
         let shown = why.shown().map(|(shown, body)| (shown, &body[..]));
         let about_request = matches!(why.class(), Class::BadRequest | Class::TooLarge);
-        let expected = (about_request && number < 500).then_some((number, &b"CANARY body"[..]));
+        let known = [400, 413, 422].contains(&number);
+        let expected = (about_request && known).then_some((number, &b"CANARY body"[..]));
         assert_eq!(shown, expected, "{number}");
     }
     assert_eq!(status(401, "x", None).shown(), None);
@@ -438,9 +439,13 @@ fn only_errors_about_the_clients_own_request_are_shown() {
     for (code, own, expected) in [
         ("invalid_request_error", None, Some(400)),
         ("context_length_exceeded", Some(413), Some(413)),
+        ("context_length_exceeded", Some(403), Some(403)),
+        ("context_length_exceeded", Some(404), None),
+        ("context_length_exceeded", Some(429), None),
         ("context_length_exceeded", Some(500), None),
         ("context_length_exceeded", Some(399), None),
-        ("request_too_large", Some(499), Some(499)),
+        ("request_too_large", Some(422), Some(422)),
+        ("request_too_large", Some(499), None),
         ("insufficient_quota", Some(429), None),
         ("tool_use_failed", Some(400), None),
         ("x", None, None),
@@ -494,7 +499,8 @@ fn each_reason_has_a_name_of_its_own_and_a_fault_without_the_providers_words() {
             }
             _ if why.shown().is_some() && why.class() == Class::TooLarge => FaultKind::BodyTooLarge,
             _ if why.shown().is_some() => FaultKind::BadRequest,
-            _ if matches!(why.class(), Class::RateLimited | Class::Quota) => FaultKind::RateLimited,
+            Why::Status { status: 429, .. } => FaultKind::RateLimited,
+            Why::InStream { .. } if why.class() == Class::RateLimited => FaultKind::RateLimited,
             _ => FaultKind::ProviderFailed,
         };
         assert_eq!(fault.kind, kind, "{why:?}");
@@ -546,6 +552,7 @@ fn tries(tried: &[(&str, &Why)]) -> Vec<Tried> {
 fn one_fault_stands_for_all_attempts() {
     let limit = |wait| status(429, "x", wait);
     let quota = || status(429, "insufficient_quota", None);
+    let unpaid = || status(402, "x", seconds(9));
     let refused = || Why::Call(CallError::Connect(ConnectFailure::Refused));
     let stall = || Why::Expired(Expired::Stall);
     let deadline = || Why::Expired(Expired::Deadline);
@@ -554,10 +561,12 @@ fn one_fault_stands_for_all_attempts() {
     #[rustfmt::skip]
     let table = [
         (vec![], FaultKind::ProviderFailed, None, r#"no provider behind "r" could be asked"#),
-        (vec![("a/x", limit(seconds(7)))], FaultKind::RateLimited, seconds(7), r#"every provider behind "r" is at a limit: a/x (rate_limited)"#),
-        (vec![("a/x", limit(None))], FaultKind::RateLimited, None, r#"every provider behind "r" is at a limit: a/x (rate_limited)"#),
-        (vec![("a/x", limit(seconds(7))), ("b/y", limit(seconds(5))), ("c/z", quota())], FaultKind::RateLimited, seconds(5), r#"every provider behind "r" is at a limit: a/x (rate_limited), b/y (rate_limited), c/z (quota)"#),
-        (vec![("a/x", limit(seconds(86_400)))], FaultKind::RateLimited, seconds(600), r#"every provider behind "r" is at a limit: a/x (quota)"#),
+        (vec![("a/x", limit(seconds(7)))], FaultKind::RateLimited, seconds(7), r#"every provider behind "r" has reached a rate limit: a/x (rate_limited)"#),
+        (vec![("a/x", limit(None))], FaultKind::RateLimited, None, r#"every provider behind "r" has reached a rate limit: a/x (rate_limited)"#),
+        (vec![("a/x", limit(seconds(7))), ("b/y", limit(seconds(5))), ("c/z", quota())], FaultKind::RateLimited, seconds(5), r#"every provider behind "r" has reached a rate limit: a/x (rate_limited), b/y (rate_limited), c/z (quota)"#),
+        (vec![("a/x", limit(seconds(86_400)))], FaultKind::RateLimited, seconds(600), r#"every provider behind "r" has reached a rate limit: a/x (quota)"#),
+        (vec![("a/x", unpaid()), ("b/y", limit(seconds(5)))], FaultKind::RateLimited, seconds(5), r#"every provider behind "r" has reached a rate limit: a/x (quota), b/y (rate_limited)"#),
+        (vec![("a/x", unpaid()), ("b/y", unpaid())], FaultKind::ProviderFailed, None, r#"no provider behind "r" gave an answer: a/x (quota), b/y (quota)"#),
         (vec![("a/x", limit(seconds(7))), ("b/y", refused())], FaultKind::ProviderFailed, None, r#"no provider behind "r" gave an answer: a/x (rate_limited), b/y (connect)"#),
         (vec![("a/x", stall()), ("b/y", slow()), ("c/z", blocked())], FaultKind::ProviderTimeout, None, r#"no provider behind "r" answered in time: a/x (stall), b/y (connect_timeout), c/z (write_timeout)"#),
         (vec![("a/x", stall()), ("b/y", refused())], FaultKind::ProviderFailed, None, r#"no provider behind "r" gave an answer: a/x (stall), b/y (connect)"#),
@@ -620,8 +629,25 @@ fn an_attempt_is_booked_with_what_it_says_of_the_whole() {
         let tried = Tried::new("a/x".into(), &why);
         assert_eq!((&*tried.target, tried.reason), ("a/x", why.name()));
         assert_eq!(tried.retry_after, why.told());
-        let limit = matches!(why.class(), Class::RateLimited | Class::Quota);
-        assert_eq!(tried.cause == Cause::Limit, limit, "{why:?}");
+        let limited = matches!(tried.cause, Cause::Limit | Cause::Money);
+        let expected = matches!(why.class(), Class::RateLimited | Class::Quota);
+        assert_eq!(limited, expected, "{why:?}");
+    }
+}
+
+#[test]
+fn time_lifts_a_limit_but_pays_no_bill() {
+    for (why, expected) in [
+        (status(429, "x", None), true),
+        (status(413, "rate_limit_exceeded", None), true),
+        (status(429, "insufficient_quota", None), true),
+        (in_stream(coded("insufficient_quota")), true),
+        (status(402, "x", None), false),
+        (status(403, "insufficient_quota", None), false),
+        (status(503, "x", None), false),
+        (Why::Budget, false),
+    ] {
+        assert_eq!(why.is_limit(), expected, "{why:?}");
     }
 }
 
@@ -704,7 +730,7 @@ proptest! {
         }
         prop_assert_ne!(judged.health, Settled::Success);
         if let Some((status, _)) = why.shown() {
-            prop_assert!((400..500).contains(&status) && status != 401);
+            prop_assert!(matches!(status, 400 | 403 | 413 | 422));
         }
         prop_assert!(!why.fault("r").message.contains("CANARY"));
     }
@@ -719,6 +745,7 @@ proptest! {
         prop_assert!(fault.retry_after <= Some(10 * MINUTE));
         let all_limited = !whys.is_empty()
             && whys.iter().all(|why| matches!(why.class(), Class::RateLimited | Class::Quota));
-        prop_assert_eq!(fault.kind == FaultKind::RateLimited, all_limited);
+        let waits = whys.iter().any(Why::is_limit);
+        prop_assert_eq!(fault.kind == FaultKind::RateLimited, all_limited && waits);
     }
 }

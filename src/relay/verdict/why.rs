@@ -158,9 +158,19 @@ impl Why {
         }
     }
 
+    /// Whether it is a limit that time lifts: a rate, or a quota that the provider itself words as
+    /// one. No time pays a bill.
+    pub(super) fn is_limit(&self) -> bool {
+        match self.class() {
+            Class::RateLimited => true,
+            Class::Quota => !matches!(self, Self::Status { status, .. } if *status != 429),
+            _ => false,
+        }
+    }
+
     /// The provider's own answer, with its status, if it is about the client's own request: what
     /// it says about us, our credential or our account is not for clients. Whether the client can
-    /// read it is for the caller to see.
+    /// read it is for the caller to see. Statuses that no provider documents for it stay here.
     pub(in crate::relay) fn shown(&self) -> Option<(u16, &Bytes)> {
         let (status, document) = match self {
             Self::Status { status, body, .. } => (*status, body),
@@ -172,7 +182,8 @@ impl Why {
             self.class(),
             Class::BadRequest | Class::TooLarge | Class::ContextLength | Class::ContentPolicy
         );
-        (about_request && (400..500).contains(&status)).then_some((status, document))
+        let known = matches!(status, 400 | 403 | 413 | 422);
+        (about_request && known).then_some((status, document))
     }
 
     /// What the client is told: never an address, a key or a provider's words about our account.
@@ -197,19 +208,17 @@ impl Why {
                 };
                 Fault::new(kind, "the provider refused the request")
             }
-            _ => match self.class() {
-                Class::RateLimited | Class::Quota => Fault {
-                    retry_after: self.told().map(|wait| wait.min(LONGEST)),
-                    ..Fault::new(
-                        FaultKind::RateLimited,
-                        format!("the provider behind {route:?} has reached a limit ({name})"),
-                    )
-                },
-                _ => Fault::new(
-                    FaultKind::ProviderFailed,
-                    format!("the provider behind {route:?} failed ({name})"),
-                ),
+            _ if self.is_limit() => Fault {
+                retry_after: self.told().map(|wait| wait.min(LONGEST)),
+                ..Fault::new(
+                    FaultKind::RateLimited,
+                    format!("the provider behind {route:?} has reached a rate limit ({name})"),
+                )
             },
+            _ => Fault::new(
+                FaultKind::ProviderFailed,
+                format!("the provider behind {route:?} failed ({name})"),
+            ),
         }
     }
 }

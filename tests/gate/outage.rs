@@ -1,0 +1,146 @@
+//! An outage: a provider is down for a while under steady load. Nobody notices, it is not stormed,
+//! and it is back soon after it works again.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use segue::sim::Entry;
+use tokio::task::JoinSet;
+
+use crate::ALONE;
+use crate::relay_stage::{STREAM, chat};
+use crate::stage::{Stage, amount, in_full};
+use crate::support::{Answer, Client};
+
+const RATE: u32 = 200;
+
+/// A probe takes long enough for twenty exchanges to come meanwhile.
+const DOWN: &str = "status=503,head_after=100ms";
+const UP: &str = "tokens=20";
+
+/// The longest time from recovery to the last answer that comes from elsewhere.
+const RETURN: Duration = Duration::from_secs(5);
+
+/// Connections that wait for their next request.
+type Pool = Arc<Mutex<Vec<Client>>>;
+
+/// An exchange: when it began, and what came.
+struct Seen {
+    begun: Instant,
+    answer: Answer,
+}
+
+async fn exchange(stage: Arc<Stage>, pool: Pool) -> Seen {
+    let begun = Instant::now();
+    let kept = pool.lock().pop();
+    let mut client = match kept {
+        Some(client) => client,
+        None => Client::connect(stage.address).await,
+    };
+    client.send(&chat("r", STREAM)).await;
+    let answer = client.answer().await;
+    pool.lock().push(client);
+    Seen { begun, answer }
+}
+
+/// Sends exchanges at the rate until `until`, whether or not those before have ended.
+async fn load(stage: &Arc<Stage>, pool: &Pool, running: &mut JoinSet<Seen>, until: Instant) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1) / RATE);
+    while Instant::now() < until {
+        tick.tick().await;
+        running.spawn(exchange(stage.clone(), pool.clone()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outage_of_a_provider_is_noticed_by_nobody_and_storms_nothing() {
+    let _alone = ALONE.lock().await;
+    let full = in_full();
+    let down = Duration::from_secs(amount("SEGUE_OUTAGE", if full { 60 } else { 3 }) as u64);
+    let breaker = if full {
+        "open: 500ms, longest: 4s"
+    } else {
+        "open: 200ms, longest: 800ms"
+    };
+    let route = format!(
+        "r: {{ tiers: [[h1x0/a], [h2x0/b]], breaker: {{ failures: 3, {breaker} }}, timeouts: {{ first_token: 5s }} }}"
+    );
+    let stage = Arc::new(Stage::new(&route, 100_000, 1).await);
+    let (pool, mut running) = (Pool::default(), JoinSet::new());
+    let second = Duration::from_secs(1);
+    stage.h1.script("a", UP.parse().unwrap());
+    stage.h2.script("b", UP.parse().unwrap());
+    load(&stage, &pool, &mut running, Instant::now() + second).await;
+
+    stage.h1.script("a", DOWN.parse().unwrap());
+    let (fell, asked_before) = (Instant::now(), asked(&stage));
+    load(&stage, &pool, &mut running, fell + down).await;
+    let (rose, asked_after) = (Instant::now(), asked(&stage));
+    stage.h1.script("a", UP.parse().unwrap());
+    load(&stage, &pool, &mut running, rose + RETURN + second).await;
+
+    let seen = running.join_all().await;
+    for Seen { answer, .. } in &seen {
+        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(answer.content(), segue::sim::answer_text(20));
+    }
+    let meanwhile = seen
+        .iter()
+        .filter(|seen| (fell..rose).contains(&seen.begun))
+        .count();
+    let ratio = (asked_after - asked_before) as f64 / meanwhile as f64;
+    let first = |seen: &&Seen| seen.answer.header("x-segue-target") == Some("h1x0/a");
+    let back = seen
+        .iter()
+        .filter(first)
+        .map(|seen| seen.begun)
+        .filter(|begun| *begun > rose);
+    let back = back.min().expect("the provider back");
+    let late = seen.iter().filter(|seen| seen.begun > rose + RETURN);
+    let elsewhere = late.filter(|seen| !first(seen)).count();
+    let probes = probes(&stage.h1.journal().entries(), fell, rose);
+    println!(
+        "{} exchanges, {meanwhile} in an outage of {down:?}: {ratio:.3} requests each, {} probes, back after {:?}",
+        seen.len(),
+        probes.len(),
+        back - rose
+    );
+    assert!(ratio <= 1.1, "{ratio} requests an exchange");
+    assert!(!probes.is_empty());
+    for pair in probes.windows(2) {
+        assert!(
+            pair[0].ended_at().unwrap() <= pair[1].arrived,
+            "two probes at once"
+        );
+    }
+    assert_eq!(
+        elsewhere, 0,
+        "answers from elsewhere {RETURN:?} after the recovery"
+    );
+}
+
+fn asked(stage: &Stage) -> u64 {
+    stage.h1.journal().received() + stage.h2.journal().received()
+}
+
+/// What the provider was asked while it was down and known to be.
+fn probes(entries: &[Arc<Entry>], fell: Instant, rose: Instant) -> Vec<Arc<Entry>> {
+    let mut failed: Vec<_> = entries
+        .iter()
+        .filter(|entry| {
+            (fell..rose).contains(&entry.arrived)
+                && entry.script().is_some_and(|script| script.status == 503)
+        })
+        .cloned()
+        .collect();
+    failed.sort_by_key(|entry| entry.arrived);
+    // The breaker is open when the third has failed; who was on its way then arrives soon after.
+    let mut ends: Vec<_> = failed.iter().filter_map(|entry| entry.ended_at()).collect();
+    ends.sort();
+    let known = ends[2] + Duration::from_millis(150);
+    failed
+        .into_iter()
+        .filter(|entry| entry.arrived > known)
+        .collect()
+}

@@ -1,0 +1,142 @@
+//! Providers that fail as told, over HTTP/1.1 and HTTP/2, and the edge before them.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use segue::edge::Running;
+use segue::sim::{Entry, Options, Sim};
+
+use crate::support;
+
+/// A fixed sequence that looks random (splitmix64).
+#[derive(Clone, Debug)]
+pub struct Random(u64);
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        let end = u64::try_from(end.max(1)).unwrap();
+        usize::try_from(self.draw() % end).unwrap()
+    }
+
+    /// Whether something happens that happens so often in a thousand.
+    pub fn per_mille(&mut self, often: usize) -> bool {
+        self.below(1000) < often
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+
+    pub fn shuffle<T>(&mut self, all: &mut [T]) {
+        for last in (1..all.len()).rev() {
+            all.swap(last, self.below(last + 1));
+        }
+    }
+}
+
+/// A short mark: with it every token's text has at most seven letters and counts as one.
+pub fn mark(mut number: usize) -> String {
+    const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    let mut mark = String::new();
+    loop {
+        mark.push(char::from(LETTERS[number % LETTERS.len()]));
+        number /= LETTERS.len();
+        if number == 0 {
+            return mark;
+        }
+    }
+}
+
+/// A number from the environment: how much of a test runs.
+pub fn amount(name: &str, usual: usize) -> usize {
+    match std::env::var(name) {
+        Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name}={text}")),
+        Err(_) => usual,
+    }
+}
+
+/// Whether all of it runs: then time is measured in earnest.
+pub fn in_full() -> bool {
+    std::env::var_os("SEGUE_GATE").is_some_and(|value| value == "full")
+}
+
+/// The stage.
+pub struct Stage {
+    pub h1: Sim,
+    pub h2: Sim,
+    pub edge: Running,
+    pub address: SocketAddr,
+    pub admin: SocketAddr,
+}
+
+impl Stage {
+    /// An edge with these routes, one a line, over the providers `h1x0` and on and `h2x0` and on, a
+    /// lane each, `refused` (nobody listens) and `untrusted` (TLS that leads nowhere).
+    pub async fn new(routes: &str, journal: usize, lanes: usize) -> Self {
+        let options = || Options {
+            journal,
+            addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0)); lanes],
+            ..Options::default()
+        };
+        let h1 = Sim::start(options()).await.unwrap();
+        let h2 = Sim::start(options()).await.unwrap();
+        let text = config(&h1, &h2, routes);
+        let edge = support::start(&text);
+        let address = edge.addresses()[0];
+        let admin = edge.admin_address().unwrap();
+        Self {
+            h1,
+            h2,
+            edge,
+            address,
+            admin,
+        }
+    }
+
+    /// All that both providers were asked, each in order.
+    pub fn asked(&self) -> Vec<Arc<Entry>> {
+        let both = [&self.h1, &self.h2].map(|sim| sim.journal().entries());
+        both.concat()
+    }
+}
+
+fn config(h1: &Sim, h2: &Sim, routes: &str) -> String {
+    let routes = routes.trim_end().replace('\n', "\n  ");
+    let mut text = "listen: [{ address: \"127.0.0.1:0\" }]\nadmin: { address: \"127.0.0.1:0\" }\n\
+                    log: { access: off }\nlimits: { event: 64KiB, answer: 64KiB }\nproviders:\n"
+        .to_owned();
+    let mut provider = |name: String, url: String| {
+        writeln!(
+            text,
+            "  {name}: {{ dialect: openai, base_url: \"{url}/v1\", private_peers: true }}"
+        )
+        .unwrap();
+    };
+    for (name, sim) in [("h1", h1), ("h2", h2)] {
+        for (lane, address) in sim.addresses().iter().enumerate() {
+            provider(format!("{name}x{lane}"), format!("http://{address}"));
+        }
+    }
+    provider("refused".to_owned(), format!("http://{}", closed_port()));
+    provider("untrusted".to_owned(), format!("https://{}", h1.address()));
+    format!("{text}routes:\n  {routes}\n")
+}
+
+/// A port on which nobody listens: bound for a moment, so that the kernel gives it to nobody soon.
+fn closed_port() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
