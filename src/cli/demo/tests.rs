@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::client::post;
+use super::invite::invite;
 use super::page::{Page, Paint};
 use super::stage::{CONFIG, Listen, Stage, StageError};
 use super::step::{CALM, Promise, STEPS};
@@ -114,6 +115,21 @@ fn the_config_is_one_that_a_person_may_use() {
             step.title
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_asked_after_the_tour_is_told_in_commands_to_paste() {
+    let stage = Stage::set(CONFIG, free(), metrics()).await.unwrap();
+    let mut page = Vec::new();
+    invite(&stage, &mut Page::new(&mut page, Paint::Plain)).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.lines().all(|line| line.len() <= 100), "{page}");
+    let told = format!("curl -iN http://{}/v1/chat/completions \\\n", stage.address);
+    assert_eq!(page.matches(&told).count(), 2, "{page}");
+    let models = page.lines().find(|line| line.contains("models")).unwrap();
+    let all = stage.routes.iter();
+    assert!(all.into_iter().all(|route| models.contains(&*route.name)));
+    assert!(page.contains(&format!("http://{}/status", stage.admin.unwrap())));
 }
 
 #[test]
