@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::edge_stage::page;
 use crate::gate_stage::{GOOD, ask, assert_from, chain_with, pair, say};
-use crate::relay_stage::STREAM;
+use crate::relay_stage::{STREAM, until_idle};
 use crate::support::World;
 
 async fn lines(world: &World, path: &std::path::Path) -> Vec<Value> {
@@ -44,6 +44,8 @@ async fn a_fallback_is_told_everywhere() {
     );
 
     let admin = world.edge.admin_address().unwrap();
+    // What is counted at an exchange's end is there when it has ended.
+    until_idle(admin).await;
     let metrics = page(admin, "/metrics").await.text().to_owned();
     for line in [
         format!(

@@ -19,8 +19,8 @@ const ATTEMPTS: i32 = 4;
 /// As many targets as attempts: whoever cannot be tried again is gone from.
 const ROUTE: &str = "r: { tiers: [[h1x0/a], [h2x0/b], [h1x1/c], [h2x1/d]], breaker: { failures: 3, open: 1s, longest: 4s } }";
 
-/// Ways to fail while nothing is out.
-const FAILURES: [&str; 5] = ["status=500", "status=503", "cut", "cut@3", "error@5"];
+/// Ways to fail while nothing is out, and alone: a cut of HTTP/2 would take others along.
+const FAILURES: [&str; 5] = ["status=500", "status=503", "reset@head", "reset@3", "error@5"];
 
 /// Of so many exchanges, how many failed, and how many of those with attempts to spare.
 async fn run(exchanges: usize, per_mille: usize) -> (usize, usize) {

@@ -104,7 +104,8 @@ pub fn read(
         return read_error(answer);
     }
     one_id(answer)?;
-    let text = plain(answer);
+    // Comments are no part of an answer.
+    let text = plain(answer).replace(": ping\n\n", "");
     if let Some((source, _)) = sources.iter().find(|(_, truth)| *truth == text) {
         let wanted = match delivery {
             Delivery::Stream => "text/event-stream",
