@@ -95,7 +95,9 @@ impl Cell {
     pub fn all() -> Vec<Self> {
         let mut random = Random::new(7);
         let mut by_fault: Vec<Vec<Self>> = FAULTS.iter().map(Self::of).collect();
-        by_fault.iter_mut().for_each(|cells| random.shuffle(cells));
+        for cells in &mut by_fault {
+            random.shuffle(cells);
+        }
         let most = by_fault.iter().map(Vec::len).max().unwrap_or(0);
         let round = |turn: usize| by_fault.iter().filter_map(move |cells| cells.get(turn));
         (0..most).flat_map(round).copied().collect()

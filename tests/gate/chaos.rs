@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::ALONE;
 use crate::faults::{FAULTS, Nature};
-use crate::relay_stage::{frames, status, until_idle};
+use crate::relay_stage::{STREAM, WHOLE, frames, status, until_idle};
 use crate::stage::{Random, Stage, amount, in_full};
 use crate::support::{Answer, Client, PATIENCE, post};
 
@@ -101,10 +101,9 @@ fn script(random: &mut Random) -> Script {
         .unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn request(route: usize, stream: bool, mark: &str) -> Vec<u8> {
-    let stream = if stream { "\"stream\":true," } else { "" };
+fn request(route: usize, how: &str, mark: &str) -> Vec<u8> {
     let body = format!(
-        "{{{stream}\"model\":\"c{route}\",\"user\":\"canary:{mark}\",\
+        "{{{how}\"model\":\"c{route}\",\"user\":\"canary:{mark}\",\
          \"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}"
     );
     post("/v1/chat/completions", "", &body)
@@ -117,8 +116,8 @@ async fn client(stage: Arc<Stage>, wave: usize, number: usize) -> Vec<Seen> {
     let mut kept = None;
     for exchange in 0..EACH {
         let mark = format!("{MARK}{}", (wave * CLIENTS + number) * EACH + exchange);
-        let stream = random.per_mille(750);
-        let request = request(random.below(ROUTE_COUNT), stream, &mark);
+        let how = if random.per_mille(750) { STREAM } else { WHOLE };
+        let request = request(random.below(ROUTE_COUNT), how, &mark);
         if random.per_mille(120) {
             let partly = leave(stage.address, &request, &mut random).await;
             let got = Got::Partly(partly);
@@ -243,10 +242,9 @@ fn judge(one: &Seen, attempts: &[(&str, Arc<Entry>)], tally: &mut Tally) -> Resu
         tally.whole += 1;
         let chunk = answer.json();
         let text = chunk["choices"][0]["message"]["content"].as_str();
-        return match text == Some(&said(attempts, &chunk, &one.mark)?) {
-            true => Ok(()),
-            false => Err("not the text of its script".to_owned()),
-        };
+        return (text == Some(&said(attempts, &chunk, &one.mark)?))
+            .then_some(())
+            .ok_or_else(|| "not the text of its script".to_owned());
     }
     stream(answer, attempts, &one.mark, tally)
 }
@@ -286,20 +284,18 @@ fn stream(
     };
     if last == "[DONE]" {
         tally.whole += 1;
-        return match finished && content == said {
-            true => Ok(()),
-            false => Err("an end mark after half an answer".to_owned()),
-        };
+        return (finished && content == said)
+            .then_some(())
+            .ok_or_else(|| "an end mark after half an answer".to_owned());
     }
     tally.broken += 1;
     error(last)?;
     let rest = said
         .strip_prefix(content.as_str())
         .ok_or("not the beginning of its script")?;
-    match rest.is_empty() || rest.starts_with(' ') {
-        true => Ok(()),
-        false => Err("half a token".to_owned()),
-    }
+    (rest.is_empty() || rest.starts_with(' '))
+        .then_some(())
+        .ok_or_else(|| "half a token".to_owned())
 }
 
 /// The text of the attempt that a chunk's id names: it must be one that this exchange made.
@@ -346,10 +342,9 @@ fn own_marks(text: &str, mark: &str, border: Border) -> Result<(), String> {
 
 fn error(text: &str) -> Result<(), String> {
     let error: Value = serde_json::from_str(text).map_err(|error| format!("{error}: {text}"))?;
-    match error["error"]["message"].is_string() && error["error"]["type"].is_string() {
-        true => Ok(()),
-        false => Err(format!("no error: {text}")),
-    }
+    (error["error"]["message"].is_string() && error["error"]["type"].is_string())
+        .then_some(())
+        .ok_or_else(|| format!("no error: {text}"))
 }
 
 /// Waits until nothing is under way anywhere.

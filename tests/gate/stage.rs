@@ -71,6 +71,11 @@ pub fn amount(name: &str, usual: usize) -> usize {
     }
 }
 
+/// A count to divide by.
+pub fn float(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap())
+}
+
 /// Whether all of it runs: then time is measured in earnest.
 pub fn in_full() -> bool {
     std::env::var_os("SEGUE_GATE").is_some_and(|value| value == "full")
