@@ -30,7 +30,8 @@ use crate::edge::{descriptors, fault};
 use crate::relay::{Allowance, Budget};
 use crate::telemetry::{AccessLog, Destination, Known, Metrics, ReloadResult};
 
-/// Retries of a target, and attempts at targets that are known to be down: so many an exchange…
+/// Retries of a target, and attempts at targets that are known to be down, beside one for each
+/// answer: so many an exchange…
 const RETRY_SHARE: f64 = 0.2;
 /// …and so many a second whatever the traffic.
 const RETRY_FLOOR: u32 = 10;

@@ -17,8 +17,8 @@ const BURST: u64 = 10;
 
 /// A budget that exchanges and time fill and tries (retries, hedges) empty.
 ///
-/// In any stretch of time no more is spent than what it held at its beginning, the floor's seconds
-/// and the share of the exchanges that began in it. It holds at most 10 s worth of the floor and a
+/// In any stretch of time no more is spent than what it held at its beginning, the floor's seconds,
+/// the share of the exchanges that began in it, and a try for each of its rewards. It holds at most 10 s worth of the floor and a
 /// burst of 10, and that much at first.
 #[derive(Debug)]
 pub struct Allowance {
@@ -67,6 +67,12 @@ impl Allowance {
         let mut account = self.account.lock();
         // What is too much is cut when somebody spends.
         account.balance = account.balance.saturating_add(self.share);
+    }
+
+    /// An exchange gets its answer: where answers come, another try is worth making.
+    pub fn reward(&self) {
+        let mut account = self.account.lock();
+        account.balance = account.balance.saturating_add(TRY);
     }
 
     /// Takes one try, or says that there is none left at `now`. A `now` before the last one is
@@ -147,6 +153,17 @@ mod tests {
             spent += spend(&allowance, now);
         }
         assert_eq!(spent, 20, "of 10.001 seconds");
+    }
+
+    #[test]
+    fn a_reward_is_one_try_and_kept_no_longer_than_the_rest() {
+        let start = Instant::now();
+        let allowance = Allowance::new(0.0, 0, start);
+        spend(&allowance, start);
+        for (rewards, tries) in [(1, 1), (3, 3), (1000, 10)] {
+            (0..rewards).for_each(|_| allowance.reward());
+            assert_eq!(spend(&allowance, start), tries);
+        }
     }
 
     #[test]

@@ -218,6 +218,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     /// Sends an answer that has passed its gate, and all that follows it.
     async fn serve(&mut self, mut turn: Turn<'j>, held: Held) {
         turn.committed();
+        self.job.retries.reward();
         self.report.first_token = turn.first_token;
         if let Some((held, commit)) = turn.gate {
             self.report.held = Some(held);

@@ -8,7 +8,7 @@ use crate::gate_stage::{
     GOOD, ask, asked, assert_from, assert_refused, chain, counts, pair, say, standing,
     until_breaker,
 };
-use crate::relay_stage::{STREAM, WHOLE, chat};
+use crate::relay_stage::{STREAM, WHOLE, chat, until_idle};
 use crate::support::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -23,6 +23,8 @@ async fn three_failures_in_a_row_open_a_breaker_and_an_answer_closes_it() {
     );
     for _ in 0..6 {
         ask(&world, STREAM).await;
+        // An answer counts when its exchange has ended.
+        until_idle(world.edge.admin_address().unwrap()).await;
     }
     assert_eq!(counts(&world), [6, 5, 0], "the good one in between counts");
     assert_eq!(standing(&world, "one/a").await["breaker"], "open");
@@ -60,7 +62,7 @@ async fn clients_and_their_errors_open_no_breaker() {
         .wait_for_no_request(PATIENCE)
         .await
         .unwrap();
-    crate::relay_stage::until_idle(world.edge.admin_address().unwrap()).await;
+    until_idle(world.edge.admin_address().unwrap()).await;
     assert_eq!(standing(&world, "one/a").await["breaker"], "closed");
 }
 
@@ -118,7 +120,7 @@ async fn a_probe_whose_client_leaves_gives_its_place_back() {
         .wait_for_no_request(PATIENCE)
         .await
         .unwrap();
-    crate::relay_stage::until_idle(world.edge.admin_address().unwrap()).await;
+    until_idle(world.edge.admin_address().unwrap()).await;
     assert_from(&ask(&world, STREAM).await, "one/a", 7);
 }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::edge_stage::page;
 use crate::gate_stage::{GOOD, ask, assert_from, chain_with, pair, say};
-use crate::relay_stage::STREAM;
+use crate::relay_stage::{STREAM, until_idle};
 use crate::support::World;
 
 async fn lines(world: &World, path: &std::path::Path) -> Vec<Value> {
@@ -43,40 +43,18 @@ async fn a_fallback_is_told_everywhere() {
         "{answer:?}"
     );
 
-    let admin = world.edge.admin_address().unwrap();
-    let metrics = page(admin, "/metrics").await.text().to_owned();
-    for line in [
-        format!(
-            "segue_fallbacks_total{{from=\"one/a\",reason=\"{reason}\",route=\"r\",to=\"two/b\"}} 1"
-        ),
-        "segue_commits_total{reason=\"unheld\"} 1".to_owned(),
-        "segue_breaker_state{target=\"one/a\"}".to_owned(),
-        "segue_held_seconds_count".to_owned(),
-        "segue_discarded_tokens_total".to_owned(),
-    ] {
-        assert!(metrics.contains(&line), "{line}:\n{metrics}");
-    }
-    let status = page(admin, "/status").await.json();
-    let target = &status["routes"][0]["targets"][0];
-    assert_eq!(
-        (&target["target"], &target["breaker"]),
-        (&"one/a".into(), &"open".into())
-    );
-    assert!(
-        target["shut_for_ms"]
-            .as_u64()
-            .is_some_and(|left| left > 1000),
-        "{target}"
-    );
-    assert!(target["last_failure"]["reason"].is_string(), "{target}");
-
+    metrics_tell(&world, &reason).await;
     let lines = lines(&world, &path).await;
     let [line] = &lines[..] else {
         panic!("{lines:?}")
     };
+    log_tells(line, &reason);
+}
+
+fn log_tells(line: &Value, reason: &str) {
     assert_eq!(line["outcome"], "served");
     assert_eq!(line["target"], "two/b");
-    assert_eq!(line["fallback_reason"], reason.as_str());
+    assert_eq!(line["fallback_reason"], reason);
     assert_eq!(line["commit"], "unheld");
     assert!(line["held_ms"].is_number(), "{line}");
     let attempts = line["attempts"].as_array().unwrap();
@@ -105,6 +83,37 @@ async fn a_fallback_is_told_everywhere() {
     );
     assert_eq!(attempts[0]["discarded_tokens"], 5);
     assert_eq!(attempts[1]["status"], 503);
+}
+
+async fn metrics_tell(world: &World, reason: &str) {
+    let admin = world.edge.admin_address().unwrap();
+    // What is counted at an exchange's end is there when it has ended.
+    until_idle(admin).await;
+    let metrics = page(admin, "/metrics").await.text().to_owned();
+    for line in [
+        format!(
+            "segue_fallbacks_total{{from=\"one/a\",reason=\"{reason}\",route=\"r\",to=\"two/b\"}} 1"
+        ),
+        "segue_commits_total{reason=\"unheld\"} 1".to_owned(),
+        "segue_breaker_state{target=\"one/a\"}".to_owned(),
+        "segue_held_seconds_count".to_owned(),
+        "segue_discarded_tokens_total".to_owned(),
+    ] {
+        assert!(metrics.contains(&line), "{line}:\n{metrics}");
+    }
+    let status = page(admin, "/status").await.json();
+    let target = &status["routes"][0]["targets"][0];
+    assert_eq!(
+        (&target["target"], &target["breaker"]),
+        (&"one/a".into(), &"open".into())
+    );
+    assert!(
+        target["shut_for_ms"]
+            .as_u64()
+            .is_some_and(|left| left > 1000),
+        "{target}"
+    );
+    assert!(target["last_failure"]["reason"].is_string(), "{target}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

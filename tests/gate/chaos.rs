@@ -1,7 +1,7 @@
 //! Chaos: hundreds of streams at once, with random faults, cuts and clients that leave. Every text
 //! is exactly one script's, and nothing stays behind.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,33 +15,39 @@ use tokio::time::timeout;
 
 use crate::ALONE;
 use crate::faults::{FAULTS, Nature};
-use crate::relay_stage::{frames, status, until_idle};
+use crate::relay_stage::{STREAM, WHOLE, frames, status, until_idle};
 use crate::stage::{Random, Stage, amount, in_full};
 use crate::support::{Answer, Client, PATIENCE, post};
 
 /// Clients at once, and how many exchanges each has in a wave.
 const CLIENTS: usize = 500;
-const EACH: usize = 5;
+const EACH: usize = 2;
 
 /// How each mark begins: what is looked for in answers that must not have it.
 const MARK: &str = "q7z";
 
 /// A chain of three for each way to hold, so that a fault is rescued, retried or shown.
 const ROUTES: &str = "\
-c0: { tiers: [[h1x0/a], [h1x1/b], [h2x0/c]], hold: none, timeouts: { first_token: 1s, stall: 1s }, breaker: { open: 100ms, longest: 400ms } }
-c1: { tiers: [[h1x1/b], [h2x0/c], [h1x0/a]], timeouts: { first_token: 1s, stall: 1s }, breaker: off }
-c2: { tiers: [[h2x0/c], [h1x0/a], [h1x1/b]], hold: all, timeouts: { first_token: 1s, stall: 1s }, breaker: { open: 100ms, longest: 400ms } }
-c3: { tiers: [[h1x0/a], [h2x0/c]], hold: { tokens: 3, at_most: 5ms }, keepalive: 1s, hedge: { after: 50ms, share: 20% }, timeouts: { first_token: 1s, stall: 1s } }
-c4: { tiers: [{ balance: round_robin, targets: [h1x0/a, h1x1/b, h2x0/c] }], hold: all, checks: [json, tools], timeouts: { first_token: 1s, stall: 1s } }
-c5: h1x1/b";
+c0: { tiers: [[h1x0/a], [h1x1/b], [h2x0/c]], hold: none, timeouts: { first_token: 3s, stall: 3s }, breaker: { open: 100ms, longest: 400ms } }
+c1: { tiers: [[h1x1/b], [h2x0/c], [h1x0/a]], timeouts: { first_token: 3s, stall: 3s }, breaker: off }
+c2: { tiers: [[h2x0/c], [h1x0/a], [h1x1/b]], hold: all, timeouts: { first_token: 3s, stall: 3s }, breaker: { open: 100ms, longest: 400ms } }
+c3: { tiers: [[h1x0/a], [h2x0/c]], hold: { tokens: 3, at_most: 5ms }, keepalive: 1s, hedge: { after: 50ms, share: 20% }, timeouts: { first_token: 3s, stall: 3s } }
+c4: { tiers: [{ balance: round_robin, targets: [h1x0/a, h1x1/b, h2x0/c] }], hold: all, checks: [json, tools], timeouts: { first_token: 3s, stall: 3s } }
+c5: { tiers: [[h1x1/b]], timeouts: { first_token: 3s, stall: 3s } }";
 const ROUTE_COUNT: usize = 6;
 
 /// One exchange as its client saw it.
 struct Seen {
     mark: String,
-    /// `None` when the client left; then what it had got until then.
-    answer: Option<Answer>,
-    partly: Vec<u8>,
+    got: Got,
+}
+
+enum Got {
+    Answer(Answer),
+    /// The client left; so much had come.
+    Partly(Vec<u8>),
+    /// No end of an answer in time, or none that can be read.
+    Nothing,
 }
 
 /// What became of all of them.
@@ -49,34 +55,37 @@ struct Seen {
 struct Tally {
     whole: usize,
     broken: usize,
-    told: usize,
+    /// Errors by status.
+    told: BTreeMap<u16, usize>,
     left: usize,
     attempts: usize,
 }
 
 /// A random script: about half of them fail.
 fn script(random: &mut Random) -> Script {
-    let mut parts = vec![format!("tokens={}", 1 + random.below(60))];
+    let mut parts = vec![format!("tokens={}", 1 + random.below(40))];
     if random.per_mille(500) {
         parts.push(format!("token_bytes={}", 8 + random.below(40)));
     }
     let usual = [
         "",
         "",
-        "chunks=random",
+        "",
         "chunks=event",
+        "chunks=173",
+        "chunks=900",
         "chunks=random",
         "delay=1ms",
-        "delay=300us",
     ];
     parts.push((*random.pick(&usual)).to_owned());
     let fault = random.pick(FAULTS);
     let fails = random.per_mille(600) && !matches!(fault.nature, Nature::Unreachable(_));
-    // Silence costs everybody time, and there is enough of it in one in three.
-    if fails && (!fault.is_silent() || random.per_mille(330)) {
+    // Silence costs everybody time, and there is enough of it in one in five.
+    if fails && (!fault.is_silent() || random.per_mille(200)) {
+        // A document that is complete before the silence leaves a connection that looks idle.
         let place = match random.below(4) {
-            0 => "done".to_owned(),
-            _ => random.below(40).to_string(),
+            0 if !fault.is_silent() => "done".to_owned(),
+            _ => random.below(30).to_string(),
         };
         let text = fault.script.replace("AT", &place);
         let taken = |key: &str| text.contains(key);
@@ -92,10 +101,9 @@ fn script(random: &mut Random) -> Script {
         .unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-fn request(route: usize, stream: bool, mark: &str) -> Vec<u8> {
-    let stream = if stream { "\"stream\":true," } else { "" };
+fn request(route: usize, how: &str, mark: &str) -> Vec<u8> {
     let body = format!(
-        "{{{stream}\"model\":\"c{route}\",\"user\":\"canary:{mark}\",\
+        "{{{how}\"model\":\"c{route}\",\"user\":\"canary:{mark}\",\
          \"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}"
     );
     post("/v1/chat/completions", "", &body)
@@ -108,30 +116,33 @@ async fn client(stage: Arc<Stage>, wave: usize, number: usize) -> Vec<Seen> {
     let mut kept = None;
     for exchange in 0..EACH {
         let mark = format!("{MARK}{}", (wave * CLIENTS + number) * EACH + exchange);
-        let stream = random.per_mille(750);
-        let request = request(random.below(ROUTE_COUNT), stream, &mark);
+        let how = if random.per_mille(750) { STREAM } else { WHOLE };
+        let request = request(random.below(ROUTE_COUNT), how, &mark);
         if random.per_mille(120) {
             let partly = leave(stage.address, &request, &mut random).await;
-            seen.push(Seen {
-                mark,
-                answer: None,
-                partly,
-            });
+            let got = Got::Partly(partly);
+            seen.push(Seen { mark, got });
             continue;
         }
         let mut on = match kept.take() {
             Some(on) => on,
             None => Client::connect(stage.address).await,
         };
-        on.send(&request).await;
-        let answer = on.answer().await;
-        let closes = answer.header("connection") == Some("close") || !answer.complete;
-        kept = (!closes).then_some(on);
-        seen.push(Seen {
-            mark,
-            answer: Some(answer),
-            partly: Vec::new(),
+        // A client that panics over its answer is one that got none.
+        let exchange = tokio::spawn(async move {
+            on.send(&request).await;
+            let answer = on.answer().await;
+            (on, answer)
         });
+        let got = match exchange.await {
+            Ok((on, answer)) => {
+                let closes = answer.header("connection") == Some("close") || !answer.complete;
+                kept = (!closes).then_some(on);
+                Got::Answer(answer)
+            }
+            Err(_) => Got::Nothing,
+        };
+        seen.push(Seen { mark, got });
     }
     seen
 }
@@ -166,7 +177,9 @@ async fn wave(stage: &Arc<Stage>, number: usize, tally: &mut Tally) -> Vec<Strin
         clients.spawn(client(stage.clone(), number, each));
     }
     let seen: Vec<Seen> = clients.join_all().await.into_iter().flatten().collect();
-    settle(stage).await;
+    if !seen.iter().any(|one| matches!(one.got, Got::Nothing)) {
+        settle(stage).await;
+    }
     let mut asked: HashMap<String, Vec<(&str, Arc<Entry>)>> = HashMap::new();
     for (name, sim) in [("h1", &stage.h1), ("h2", &stage.h2)] {
         for entry in sim.journal().entries() {
@@ -181,45 +194,57 @@ async fn wave(stage: &Arc<Stage>, number: usize, tally: &mut Tally) -> Vec<Strin
         let attempts = asked.get(&one.mark).map(Vec::as_slice).unwrap_or_default();
         tally.attempts += attempts.len();
         if let Err(error) = judge(one, attempts, tally) {
-            let scripts: Vec<_> = attempts
-                .iter()
-                .map(|(_, entry)| entry.script().map(Script::to_string))
-                .collect();
-            wrong.push(format!(
-                "{}: {error}\n    {scripts:?}\n    {:?}",
-                one.mark, one.answer
-            ));
+            wrong.push(format!("{}: {error}\n{}", one.mark, shown(one, attempts)));
         }
     }
     wrong
 }
 
+/// What happened in an exchange, for people.
+fn shown(one: &Seen, attempts: &[(&str, Arc<Entry>)]) -> String {
+    let attempt = |(sim, entry): &(&str, Arc<Entry>)| {
+        let script = entry.script().map(Script::to_string);
+        format!("    {sim} {entry:?} {script:?}\n")
+    };
+    let attempts: String = attempts.iter().map(attempt).collect();
+    match &one.got {
+        Got::Answer(answer) => format!(
+            "{attempts}    {} {:?} {:?}",
+            answer.status,
+            answer.headers,
+            String::from_utf8_lossy(&answer.body)
+        ),
+        Got::Partly(bytes) => format!("{attempts}    {:?}", String::from_utf8_lossy(bytes)),
+        Got::Nothing => attempts,
+    }
+}
+
 /// Whether what a client got is one attempt's answer, its exact beginning and an error, or an error.
 fn judge(one: &Seen, attempts: &[(&str, Arc<Entry>)], tally: &mut Tally) -> Result<(), String> {
-    let Some(answer) = &one.answer else {
-        tally.left += 1;
-        return own_marks(
-            &String::from_utf8_lossy(&one.partly),
-            &one.mark,
-            Border::Open,
-        );
+    let answer = match &one.got {
+        Got::Answer(answer) => answer,
+        Got::Partly(bytes) => {
+            tally.left += 1;
+            return own_marks(&String::from_utf8_lossy(bytes), &one.mark, Border::Open);
+        }
+        Got::Nothing => return Err("no answer".to_owned()),
     };
     if !answer.complete {
         return Err("the framing has no end".to_owned());
     }
     own_marks(answer.text(), &one.mark, Border::Closed)?;
     if answer.status != 200 {
-        tally.told += 1;
+        *tally.told.entry(answer.status).or_default() += 1;
+
         return error(answer.text());
     }
     if answer.header("content-type") == Some("application/json") {
         tally.whole += 1;
         let chunk = answer.json();
         let text = chunk["choices"][0]["message"]["content"].as_str();
-        return match text == Some(&said(attempts, &chunk, &one.mark)?) {
-            true => Ok(()),
-            false => Err("not the text of its script".to_owned()),
-        };
+        return (text == Some(&said(attempts, &chunk, &one.mark)?))
+            .then_some(())
+            .ok_or_else(|| "not the text of its script".to_owned());
     }
     stream(answer, attempts, &one.mark, tally)
 }
@@ -259,20 +284,18 @@ fn stream(
     };
     if last == "[DONE]" {
         tally.whole += 1;
-        return match finished && content == said {
-            true => Ok(()),
-            false => Err("an end mark after half an answer".to_owned()),
-        };
+        return (finished && content == said)
+            .then_some(())
+            .ok_or_else(|| "an end mark after half an answer".to_owned());
     }
     tally.broken += 1;
     error(last)?;
     let rest = said
         .strip_prefix(content.as_str())
         .ok_or("not the beginning of its script")?;
-    match rest.is_empty() || rest.starts_with(' ') {
-        true => Ok(()),
-        false => Err("half a token".to_owned()),
-    }
+    (rest.is_empty() || rest.starts_with(' '))
+        .then_some(())
+        .ok_or_else(|| "half a token".to_owned())
 }
 
 /// The text of the attempt that a chunk's id names: it must be one that this exchange made.
@@ -319,16 +342,21 @@ fn own_marks(text: &str, mark: &str, border: Border) -> Result<(), String> {
 
 fn error(text: &str) -> Result<(), String> {
     let error: Value = serde_json::from_str(text).map_err(|error| format!("{error}: {text}"))?;
-    match error["error"]["message"].is_string() && error["error"]["type"].is_string() {
-        true => Ok(()),
-        false => Err(format!("no error: {text}")),
-    }
+    (error["error"]["message"].is_string() && error["error"]["type"].is_string())
+        .then_some(())
+        .ok_or_else(|| format!("no error: {text}"))
 }
 
 /// Waits until nothing is under way anywhere.
 async fn settle(stage: &Stage) {
     for sim in [&stage.h1, &stage.h2] {
-        sim.journal().wait_for_no_request(PATIENCE).await.unwrap();
+        if sim.journal().wait_for_no_request(PATIENCE).await.is_err() {
+            let entries = sim.journal().entries().into_iter();
+            let stuck = entries.filter(|entry| entry.end().is_none());
+            let shown =
+                stuck.map(|entry| format!("{entry:?} {:?}", entry.script().map(Script::to_string)));
+            panic!("under way: {}", shown.collect::<Vec<_>>().join("\n"));
+        }
     }
     until_idle(stage.admin).await;
     let closed = async {

@@ -1,8 +1,8 @@
 //! What a provider can do wrong, and what must follow from it (docs/fallback.md).
 
-use Nature::{Deaf, Instead, Resets, Sound, Spoils, Stops, Unreachable};
+use Nature::{Deaf, Instead, Resets, Sound, Spoils, Stops, Unreachable, Vanishes};
 use Ruling::{Either, Next, Retry, Surface};
-use Wire::{Any, H1};
+use Wire::{Any, H1, H2};
 
 /// What follows from a failure that the client has seen nothing of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Ruling {
 pub enum Nature {
     /// There is no answer at all.
     Instead,
+    /// Not one byte comes. What a pooled connection does so is asked again for free.
+    Vanishes,
     /// Bytes end at a place. After the finish reason nothing is missed.
     Stops,
     /// As `Stops`, and what is under way may be lost with it.
@@ -102,12 +104,14 @@ pub const FAULTS: &[Fault] = &[
     fault("tokens=1", Unreachable("refused"), Retry, 502),
     fault("tokens=2", Unreachable("untrusted"), Retry, 502),
     fault("hang", Instead, Next, 504),
-    fault("cut", Instead, Retry, 502),
+    fault("cut", Vanishes, Retry, 502),
+    fault("refuse", Vanishes, Retry, 502),
     fault("cut@head", Instead, Retry, 502),
-    fault("reset", Instead, Retry, 502),
+    fault("reset", Vanishes, Retry, 502),
     fault("reset@head", Instead, Retry, 502),
     fault("stall@head", Instead, Next, 504),
-    fault("garbage", Instead, Retry, 502),
+    over(H1, fault("garbage", Instead, Retry, 502)),
+    over(H2, fault("garbage", Vanishes, Retry, 502)),
     over(
         H1,
         fault("raw=\"HTTP/9.9 banana\\r\\n\\r\\n\"", Instead, Retry, 502),
@@ -149,7 +153,7 @@ pub const FAULTS: &[Fault] = &[
     ),
     fault("status=400,error_code=invalid_api_key", Instead, Next, 502),
     fault("status=401", Instead, Next, 502),
-    fault("status=402", Instead, Next, 502),
+    fault("status=402", Instead, Next, 429),
     fault("status=403", Instead, Next, 502),
     fault("status=404", Instead, Next, 502),
     fault("status=408", Instead, Retry, 502),
@@ -163,9 +167,9 @@ pub const FAULTS: &[Fault] = &[
         "status=429,error_code=insufficient_quota",
         Instead,
         Next,
-        502,
+        429,
     ),
-    fault("status=429,retry_after=86400", Instead, Next, 502),
+    fault("status=429,retry_after=86400", Instead, Next, 429),
     fault("status=500", Instead, Retry, 502),
     fault("status=500,body=\"\"", Instead, Retry, 502),
     fault(
@@ -229,8 +233,8 @@ pub const FAULTS: &[Fault] = &[
     over(H1, fault("content_length,cut@AT", Stops, Retry, 502)),
     fault("encoding=gzip,cut@AT", Stops, Retry, 502),
     fault("encoding=br,cut@AT", Stops, Retry, 502),
-    fault("chunks=1,cut@AT", Stops, Retry, 502),
     fault("chunks=random:3,cut@AT", Stops, Retry, 502),
+    fault("chunks=173,cut@AT", Stops, Retry, 502),
     fault("reset@AT", Resets, Retry, 502),
     fault("chunks=event,reset@AT", Resets, Retry, 502),
     fault("stall@AT", Stops, Next, 504),
@@ -238,9 +242,9 @@ pub const FAULTS: &[Fault] = &[
     fault("encoding=zstd,stall@AT", Stops, Next, 504),
     fault("garbage@AT", Spoils, Retry, 502),
     fault("malformed@AT", Spoils, Retry, 502),
-    fault("chunks=random:5,malformed@AT", Spoils, Retry, 502),
+    fault("chunks=97,malformed@AT", Spoils, Retry, 502),
     fault("error@AT", Spoils, Retry, 502),
-    fault("chunks=1,no_done,error@AT", Spoils, Retry, 502),
+    fault("chunks=311,no_done,error@AT", Spoils, Retry, 502),
     fault("error@AT,error_type=overloaded_error", Spoils, Retry, 502),
     fault(
         "error@AT,error_code=rate_limit_exceeded",
@@ -248,7 +252,7 @@ pub const FAULTS: &[Fault] = &[
         Retry,
         429,
     ),
-    fault("error@AT,error_code=insufficient_quota", Spoils, Next, 502),
+    fault("error@AT,error_code=insufficient_quota", Spoils, Next, 429),
     fault("error@AT,error_code=invalid_api_key", Spoils, Next, 502),
     fault("error@AT,error_code=model_not_found", Spoils, Next, 502),
     fault(
@@ -278,8 +282,10 @@ pub const FAULTS: &[Fault] = &[
     fault("finish=length", Sound, Retry, 502),
     fault("finish=content_filter", Sound, Retry, 502),
     fault("interim=103", Sound, Retry, 502),
+    fault("goaway", Sound, Retry, 502),
+    fault("goaway@AT", Sound, Retry, 502),
     fault(
-        "chunks=random:9,ping=1ms,first_after=5ms,delay=200us",
+        "chunks=211,ping=1ms,first_after=5ms,delay=200us",
         Sound,
         Retry,
         502,
@@ -294,7 +300,8 @@ mod tests {
 
     #[test]
     fn the_faults_are_many_and_none_is_told_twice() {
-        let scripts: BTreeSet<_> = FAULTS.iter().map(|fault| fault.script).collect();
+        let told = |fault: &Fault| (fault.script, fault.wire == H2);
+        let scripts: BTreeSet<_> = FAULTS.iter().map(told).collect();
         assert_eq!(scripts.len(), FAULTS.len());
         assert!(FAULTS.iter().filter(|fault| fault.nature != Sound).count() >= 40);
     }

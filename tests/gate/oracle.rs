@@ -58,6 +58,9 @@ pub fn allowed(cell: &Cell) -> Vec<Outcome> {
 
 fn damage(cell: &Cell) -> Damage {
     let nothing = Damage::After(0..=0);
+    if cell.fault.nature == Nature::Sound {
+        return Damage::None;
+    }
     let tokens = match (cell.place, cell.delivery) {
         (Place::Token(_), Delivery::Whole) => return nothing,
         (Place::Token(tokens), Delivery::Stream) => tokens,
@@ -68,10 +71,8 @@ fn damage(cell: &Cell) -> Damage {
     let frames = tokens + 1;
     let behind = matches!(cell.place, Place::Done | Place::End);
     match (cell.fault.nature, cell.delivery) {
-        (Nature::Sound, _) => Damage::None,
-        (Nature::Instead | Nature::Unreachable(_), _) | (Nature::Spoils, Delivery::Whole) => {
-            nothing
-        }
+        (Nature::Instead | Nature::Vanishes | Nature::Unreachable(_), _)
+        | (Nature::Spoils, Delivery::Whole) => nothing,
         (Nature::Stops | Nature::Resets, Delivery::Stream) if behind => match cell.fault.nature {
             Nature::Resets => Damage::Perhaps,
             _ => Damage::None,
@@ -79,7 +80,9 @@ fn damage(cell: &Cell) -> Damage {
         // With a length told, all has come; without one, its end is missing.
         (Nature::Stops | Nature::Resets, Delivery::Whole) => Damage::Perhaps,
         (Nature::Resets, Delivery::Stream) => Damage::After(0..=frames),
-        (Nature::Stops | Nature::Spoils | Nature::Deaf, _) => Damage::After(frames..=frames),
+        (Nature::Stops | Nature::Spoils | Nature::Deaf | Nature::Sound, _) => {
+            Damage::After(frames..=frames)
+        }
     }
 }
 
@@ -92,7 +95,11 @@ fn failed(cell: &Cell, frames: usize) -> Vec<Outcome> {
         Outcome::Answer(Source::Again),
         Outcome::Answer(Source::Second),
     );
-    match (cell.fault.ruling, cell.rescue) {
+    let free = match cell.fault.nature {
+        Nature::Vanishes => Some(again),
+        _ => None,
+    };
+    let ruled = match (cell.fault.ruling, cell.rescue) {
         (Ruling::Surface, _) => vec![Outcome::Theirs(cell.fault.status)],
         (_, Rescue::Alone) => vec![Outcome::Ours(cell.fault.status)],
         (_, Rescue::Next) | (Ruling::Next, Rescue::Retry) => vec![second],
@@ -101,7 +108,8 @@ fn failed(cell: &Cell, frames: usize) -> Vec<Outcome> {
             // The process's budget for retries may be used up.
             _ => vec![again, second],
         },
-    }
+    };
+    ruled.into_iter().chain(free).collect()
 }
 
 /// Whether that much of a stream opens the gate.

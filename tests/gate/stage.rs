@@ -2,10 +2,13 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
+use rustls::pki_types::PrivateKeyDer;
 use segue::edge::Running;
-use segue::sim::{Entry, Options, Sim};
+use segue::sim::{Entry, Options, Sim, server_config};
+use tempfile::NamedTempFile;
 
 use crate::support;
 
@@ -68,6 +71,11 @@ pub fn amount(name: &str, usual: usize) -> usize {
     }
 }
 
+/// A count to divide by.
+pub fn float(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap())
+}
+
 /// Whether all of it runs: then time is measured in earnest.
 pub fn in_full() -> bool {
     std::env::var_os("SEGUE_GATE").is_some_and(|value| value == "full")
@@ -77,32 +85,43 @@ pub fn in_full() -> bool {
 pub struct Stage {
     pub h1: Sim,
     pub h2: Sim,
-    pub edge: Running,
     pub address: SocketAddr,
     pub admin: SocketAddr,
+    _edge: Running,
+    _authority: NamedTempFile,
 }
 
 impl Stage {
     /// An edge with these routes, one a line, over the providers `h1x0` and on and `h2x0` and on, a
-    /// lane each, `refused` (nobody listens) and `untrusted` (TLS that leads nowhere).
+    /// lane each, `refused` (nobody listens) and `untrusted` (a certificate that nobody vouches for).
     pub async fn new(routes: &str, journal: usize, lanes: usize) -> Self {
         let options = || Options {
             journal,
             addresses: vec![SocketAddr::from(([127, 0, 0, 1], 0)); lanes],
             ..Options::default()
         };
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let (chain, key) = (
+            vec![made.cert.der().clone()],
+            made.signing_key.serialize_der(),
+        );
+        let key = PrivateKeyDer::try_from(key).unwrap();
+        let tls = Some(Arc::new(server_config(chain, key).unwrap()));
+        let authority = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(authority.path(), made.cert.pem()).unwrap();
         let h1 = Sim::start(options()).await.unwrap();
-        let h2 = Sim::start(options()).await.unwrap();
-        let text = config(&h1, &h2, routes);
+        let h2 = Sim::start(Options { tls, ..options() }).await.unwrap();
+        let text = config(&h1, &h2, authority.path(), routes);
         let edge = support::start(&text);
         let address = edge.addresses()[0];
         let admin = edge.admin_address().unwrap();
         Self {
             h1,
             h2,
-            edge,
+            _edge: edge,
             address,
             admin,
+            _authority: authority,
         }
     }
 
@@ -113,25 +132,31 @@ impl Stage {
     }
 }
 
-fn config(h1: &Sim, h2: &Sim, routes: &str) -> String {
+fn config(h1: &Sim, h2: &Sim, authority: &Path, routes: &str) -> String {
     let routes = routes.trim_end().replace('\n', "\n  ");
     let mut text = "listen: [{ address: \"127.0.0.1:0\" }]\nadmin: { address: \"127.0.0.1:0\" }\n\
                     log: { access: off }\nlimits: { event: 64KiB, answer: 64KiB }\nproviders:\n"
         .to_owned();
-    let mut provider = |name: String, url: String| {
+    let mut provider = |name: &str, url: &str, more: &str| {
         writeln!(
             text,
-            "  {name}: {{ dialect: openai, base_url: \"{url}/v1\", private_peers: true }}"
+            "  {name}: {{ dialect: openai, base_url: \"{url}/v1\", private_peers: true{more} }}"
         )
         .unwrap();
     };
-    for (name, sim) in [("h1", h1), ("h2", h2)] {
-        for (lane, address) in sim.addresses().iter().enumerate() {
-            provider(format!("{name}x{lane}"), format!("http://{address}"));
-        }
+    for (lane, address) in h1.addresses().iter().enumerate() {
+        provider(&format!("h1x{lane}"), &format!("http://{address}"), "");
     }
-    provider("refused".to_owned(), format!("http://{}", closed_port()));
-    provider("untrusted".to_owned(), format!("https://{}", h1.address()));
+    for (lane, address) in h2.addresses().iter().enumerate() {
+        let url = format!("https://localhost:{}", address.port());
+        let tls = format!(
+            ", peers: [\"{address}\"], tls: {{ http2: true, ca: \"{}\" }}",
+            authority.display()
+        );
+        provider(&format!("h2x{lane}"), &url, &tls);
+    }
+    provider("refused", &format!("http://{}", closed_port()), "");
+    provider("untrusted", &format!("https://{}", h2.address()), "");
     format!("{text}routes:\n  {routes}\n")
 }
 

@@ -104,17 +104,18 @@ pub fn read(
         return read_error(answer);
     }
     one_id(answer)?;
-    let text = plain(answer);
+    // Comments are no part of an answer.
+    let text = plain(answer).replace(": ping\n\n", "");
     if let Some((source, _)) = sources.iter().find(|(_, truth)| *truth == text) {
         let wanted = match delivery {
             Delivery::Stream => "text/event-stream",
             Delivery::Whole => "application/json",
         };
         let named = answer.header("content-type").unwrap_or_default();
-        return match named.starts_with(wanted) {
-            true => Ok(Outcome::Answer(*source)),
-            false => Err(format!("content type {named:?}")),
-        };
+        return named
+            .starts_with(wanted)
+            .then_some(Outcome::Answer(*source))
+            .ok_or_else(|| format!("content type {named:?}"));
     }
     if delivery == Delivery::Whole {
         return Err("a document that nobody said".to_owned());
@@ -132,10 +133,10 @@ pub fn read(
         .and_then(|rest| rest.strip_suffix("\n\n"));
     let data = data.ok_or("the last event is none")?;
     is_error(data)?;
-    match data.contains(MARK) {
-        true => Err("a provider's words in our error".to_owned()),
-        false => Ok(Outcome::Broken(before.len())),
+    if data.contains(MARK) {
+        return Err("a provider's words in our error".to_owned());
     }
+    Ok(Outcome::Broken(before.len()))
 }
 
 fn read_error(answer: &Answer) -> Result<Outcome, String> {
@@ -144,9 +145,10 @@ fn read_error(answer: &Answer) -> Result<Outcome, String> {
     }
     let text = answer.text();
     is_error(text)?;
-    Ok(match text.contains(MARK) {
-        true => Outcome::Theirs(answer.status),
-        false => Outcome::Ours(answer.status),
+    Ok(if text.contains(MARK) {
+        Outcome::Theirs(answer.status)
+    } else {
+        Outcome::Ours(answer.status)
     })
 }
 
@@ -155,10 +157,9 @@ fn is_error(text: &str) -> Result<(), String> {
     let error: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let fields = error["error"].as_object().ok_or("no error object")?;
     let names: Vec<_> = fields.keys().map(String::as_str).collect();
-    match names == ["code", "message", "param", "type"] {
-        true => Ok(()),
-        false => Err(format!("an error with the fields {names:?}")),
-    }
+    (names == ["code", "message", "param", "type"])
+        .then_some(())
+        .ok_or_else(|| format!("an error with the fields {names:?}"))
 }
 
 /// One answer has one id: that of the attempt that gave it.
