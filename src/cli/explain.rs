@@ -28,17 +28,26 @@ pub(super) struct Args {
         default_value = "/etc/segue/segue.yaml"
     )]
     config: PathBuf,
-    /// The route: the model name that a client asks for. Without it, the one that the body names.
-    #[arg(short, long, value_name = "NAME", required_unless_present = "body")]
+    /// The route: the model name that a client asks for
+    /// [default: the one that the body names]
+    #[arg(
+        short,
+        long,
+        value_name = "NAME",
+        required_unless_present = "body",
+        verbatim_doc_comment
+    )]
     route: Option<String>,
-    /// A request body: shows the exact bytes that each target would get.
-    #[arg(short, long, value_name = "FILE")]
+    /// A request body: shows the exact bytes that each
+    /// target would get
+    #[arg(short, long, value_name = "FILE", verbatim_doc_comment)]
     body: Option<PathBuf>,
     /// As with the header `x-segue-fallback: off`.
     #[arg(long)]
     no_fallback: bool,
-    /// The number of the request since the start, which decides among equals of a tier.
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    /// The number of the request since the start, which
+    /// decides among equals of a tier
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, verbatim_doc_comment)]
     turn: u64,
 }
 

@@ -37,7 +37,7 @@ enum Command {
     Run(Config),
     /// Check a configuration: print what it comes to, or every mistake in it.
     Check(Config),
-    /// Show where a request would go, in what order, and what each target would be sent.
+    /// Show where a request would go, in what order, and what would be sent.
     Explain(explain::Args),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,

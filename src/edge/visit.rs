@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
-use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
+use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
 use pingora_proxy::HttpProxy;
 use tokio::sync::watch;
@@ -40,11 +40,16 @@ impl ServerApp for Reception {
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
         let (closing, closed) = watch::channel(false);
+        let is_http2 = stream.selected_alpn_proto() == Some(ALPN::H2);
         let visit = Arc::new(Visit::new(
             Arc::clone(&self.proxy),
             &self.limits.load(),
             closing,
         ));
+        // The guard of HTTP/1 watches for itself: nothing more is asked at each of its wakes.
+        if !is_http2 {
+            return visit.process_new(stream, shutdown).await;
+        }
         let mut stop = shutdown.clone();
         let told = Arc::clone(&visit);
         let forward = async move {

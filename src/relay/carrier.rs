@@ -1,11 +1,8 @@
-//! Carries one exchange: attempts along the walk, the waits between them, and what the client is
-//! told. The client's leaving and the process's stopping are watched in every wait.
+//! Carries one exchange: attempts along the walk, and what the client is told. The waits before the
+//! commit are in `suspense`.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -15,36 +12,32 @@ use crate::exchange::{Delivery, Fault};
 use crate::relay::attempt::{Flow, Held};
 use crate::relay::chance::Chance;
 use crate::relay::client::{AnswerHead, Client, ClientGone, Content};
-use crate::relay::hedge::{self, Ended, Side};
 use crate::relay::job::{Job, Report};
-use crate::relay::pour::{Opening, Outside, Stop, outside};
+use crate::relay::pour::{Opening, Outside, Stop};
 use crate::relay::turn::{Turn, provider_code};
 use crate::relay::verdict::{self, Alarm, End, Judgement, Ruling, Tried, Why};
-use crate::relay::walk::{Next, Terms, Walk, WayOut};
+use crate::relay::walk::{Next, Terms, Walk};
 use crate::relay::{release, surface};
-use crate::route::{Hedge, HedgeAfter, Place, Target};
+use crate::route::Target;
 use crate::telemetry::{Attempt, AttemptKind, Outcome, ProviderCode, fallback_reason};
-
-/// What keeps a connection open while an answer is held: a comment, at a frame's border.
-const SIGN_OF_LIFE: Bytes = Bytes::from_static(b": segue\n");
 
 /// One exchange on its way.
 pub(super) struct Carrier<'c, 'j, C: Client> {
-    client: &'c mut C,
-    job: &'j Job<'j>,
-    stop: Stop<'c>,
-    walk: Walk,
+    pub(super) client: &'c mut C,
+    pub(super) job: &'j Job<'j>,
+    pub(super) stop: Stop<'c>,
+    pub(super) walk: Walk,
     tried: SmallVec<[Tried; 4]>,
     chance: Chance,
     report: Report,
     /// When the client must hear something, if it must.
-    speak: Option<Instant>,
-    begun: Begun,
+    pub(super) speak: Option<Instant>,
+    pub(super) begun: Begun,
 }
 
 /// Whether the head of the answer is out although no gate has opened.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Begun {
+pub(super) enum Begun {
     No,
     Yes,
 }
@@ -102,7 +95,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 self.ended_outside(&outside).await;
                 return self.report;
             }
-            let Some(turn) = enter(self.job, place, kind, self.walk.way_out()) else {
+            let Some(turn) = Turn::enter(self.job, place, kind, self.walk.way_out()) else {
                 next = self.step(|walk, terms| walk.pass_over(terms));
                 continue;
             };
@@ -185,7 +178,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     }
 
     /// How an attempt's target came to be asked: a retry at a later one is no less a fallback.
-    fn judged_as(&self, turn: &Turn<'j>) -> AttemptKind {
+    pub(super) fn judged_as(&self, turn: &Turn<'j>) -> AttemptKind {
         let later = |one: &Attempt| one.kind == AttemptKind::Fallback;
         match turn.record.kind {
             AttemptKind::Retry if self.report.attempts.iter().any(later) => AttemptKind::Fallback,
@@ -326,7 +319,12 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     }
 
     /// The head of an answer; `more` attempts than those that are booked were made.
-    fn head(&self, content: Content, more: usize, target: Option<&Target>) -> AnswerHead {
+    pub(super) fn head(
+        &self,
+        content: Content,
+        more: usize,
+        target: Option<&Target>,
+    ) -> AnswerHead {
         let attempts = &self.report.attempts;
         AnswerHead {
             status: 200,
@@ -337,132 +335,6 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             held: None,
         }
     }
-
-    /// Waits before an attempt.
-    async fn pause(&mut self, wait: Duration) -> Result<(), Outside> {
-        if wait.is_zero() {
-            return Ok(());
-        }
-        self.meanwhile(tokio::time::sleep(wait)).await
-    }
-
-    /// Runs the attempt up to its gate, and another beside it should it be silent for too long and
-    /// the route hedge.
-    async fn hold(
-        &mut self,
-        turn: &mut Turn<'j>,
-        beside: &mut Option<Turn<'j>>,
-    ) -> Result<(Option<Held>, Option<Held>), Outside> {
-        let Some(after) = self.hedge_after(turn) else {
-            let held = self.meanwhile(turn.run_held()).await?;
-            return Ok((Some(held), None));
-        };
-        let (job, mut walk) = (self.job, self.walk.clone());
-        let kind = self.judged_as(turn);
-        let policy = job.policy();
-        let spoke = turn.spoke();
-        let silence = async {
-            tokio::time::sleep(after).await;
-            if spoke.load(Ordering::Relaxed) {
-                std::future::pending::<()>().await;
-            }
-        };
-        let walk_on = &mut walk;
-        let second = move || {
-            if !job.live.hedges()?.withdraw(Instant::now()) {
-                return None;
-            }
-            let place = walk_on.beside()?;
-            let slot = beside;
-            *slot = enter(job, place, AttemptKind::Hedge, walk_on.way_out());
-            Some(slot.as_mut()?.run_held())
-        };
-        let ended = |side, held: &Held| {
-            let Held::Failed(why) = held else {
-                return Ended::Decided;
-            };
-            let kind = match side {
-                Side::First => kind,
-                Side::Beside => AttemptKind::Hedge,
-            };
-            match verdict::judge(why, policy, kind).ruling {
-                Ruling::Surface => Ended::Decided,
-                _ => Ended::Failed,
-            }
-        };
-        let race = Box::pin(hedge::race(turn.run_held(), silence, second, ended));
-        let held = self.meanwhile(race).await;
-        self.walk = walk;
-        held
-    }
-
-    /// The silence after which this attempt is hedged, if it may be.
-    fn hedge_after(&self, turn: &Turn<'j>) -> Option<Duration> {
-        let Hedge { after, .. } = self.job.policy().hedge?;
-        if self.walk.way_out() == WayOut::Shut {
-            return None;
-        }
-        match after {
-            HedgeAfter::Fixed(after) => Some(after),
-            // A whole answer is silent until it is thought out.
-            HedgeAfter::P95 if self.job.request.delivery == Delivery::Whole => None,
-            HedgeAfter::P95 => turn.lane.state.p95(),
-        }
-    }
-
-    /// Waits for `work` as long as the client stays and the process runs; a client that must hear
-    /// something does.
-    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Outside> {
-        let mut work = pin!(work);
-        loop {
-            let speak = self.speak;
-            let silence = async {
-                match speak {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                biased;
-                done = &mut work => return Ok(done),
-                outside = outside(self.client, &mut self.stop) => return Err(outside),
-                () = silence => {}
-            }
-            self.speak().await.map_err(|ClientGone| Outside::Left)?;
-        }
-    }
-
-    /// Gives a sign of life: the status and a comment, from then on comments.
-    async fn speak(&mut self) -> Result<(), ClientGone> {
-        match self.begun {
-            Begun::Yes => self.client.send(SIGN_OF_LIFE).await?,
-            Begun::No => {
-                let head = self.head(Content::Events, 1, None);
-                self.begun = Begun::Yes;
-                self.client.begin(head, SIGN_OF_LIFE).await?;
-            }
-        }
-        let keepalive = self.job.policy().keepalive;
-        self.speak = keepalive.and_then(|wait| Instant::now().checked_add(wait));
-        Ok(())
-    }
-}
-
-/// An attempt at this place; `None` when its breaker lets nobody in just now.
-fn enter<'j>(
-    job: &'j Job<'j>,
-    place: Place,
-    kind: AttemptKind,
-    way_out: WayOut,
-) -> Option<Turn<'j>> {
-    let lane = job.live.lane(place.target)?;
-    let breaker = job.policy().breaker.as_ref();
-    let now = Instant::now();
-    let pass = match place.resort {
-        Some(_) => lane.state.resort(breaker, now),
-        None => lane.state.admit(breaker, now)?,
-    };
-    Some(Turn::new(job, lane, kind, pass, way_out))
 }
 
 /// What an operator should hear of at once.

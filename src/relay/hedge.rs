@@ -88,6 +88,10 @@ mod tests {
 
     use super::*;
 
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "a race shows what it has by reference"
+    )]
     /// Values below 100 decide, and those from 200 on if the first one says them.
     fn ended(side: Side, value: &u32) -> Ended {
         match (side, value) {

@@ -24,6 +24,7 @@ mod pump;
 mod release;
 mod standing;
 mod surface;
+mod suspense;
 mod turn;
 mod verdict;
 mod wait;

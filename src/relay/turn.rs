@@ -13,7 +13,7 @@ use crate::relay::standing::Pass;
 use crate::relay::verdict::{Judgement, Why};
 use crate::relay::walk::WayOut;
 use crate::relay::watch::Watch;
-use crate::route::Target;
+use crate::route::{Place, Target};
 use crate::telemetry::{Attempt, AttemptKind, ProviderCode};
 use crate::units::Tokens;
 use crate::upstream::{Call, Settled};
@@ -40,7 +40,7 @@ pub(super) struct Turn<'j> {
 }
 
 impl<'j> Turn<'j> {
-    pub(super) fn new(
+    fn new(
         job: &'j Job<'j>,
         lane: &'j Lane,
         kind: AttemptKind,
@@ -70,6 +70,23 @@ impl<'j> Turn<'j> {
         }
     }
 
+    /// An attempt at a place of the plan; `None` when its breaker lets nobody in just now.
+    pub(super) fn enter(
+        job: &'j Job<'j>,
+        place: Place,
+        kind: AttemptKind,
+        way_out: WayOut,
+    ) -> Option<Self> {
+        let lane = job.live.lane(place.target)?;
+        let breaker = job.policy().breaker.as_ref();
+        let now = Instant::now();
+        let pass = match place.resort {
+            Some(_) => lane.state.resort(breaker, now),
+            None => lane.state.admit(breaker, now)?,
+        };
+        Some(Self::new(job, lane, kind, pass, way_out))
+    }
+
     pub(super) fn target(&self) -> &'j Target {
         &self.lane.target
     }
@@ -87,6 +104,7 @@ impl<'j> Turn<'j> {
                 let wait = now.saturating_duration_since(self.begun);
                 self.lane.state.note_first_token(wait, now);
                 self.began(now);
+                self.watch.clocks.progressed(now, step.tokens);
             }
             Life::Progress | Life::Content => self.watch.clocks.progressed(now, step.tokens),
         }

@@ -288,7 +288,7 @@ mod tests {
                 calls.iter().filter(at_it).count()
             };
             let second = Duration::from_secs(1);
-            let resting = calls(start + 5 * second - Duration::from_nanos(1));
+            let resting = calls(start + Duration::new(4, 999_999_999));
             assert_eq!((resting.len(), at_it(&resting)), (60, 0), "{balance:?}");
             for _ in 0..2 {
                 // Each probe is given up when its calls are dropped.

@@ -81,8 +81,8 @@ fn the_tour_ends_by_itself_with_exit_code_0() {
 
 #[test]
 fn after_the_tour_it_answers_until_it_is_told_to_end() {
-    for signal in ["TERM", "INT"] {
-        let mut demo = Demo::start();
+    let demos = ["TERM", "INT"].map(|signal| (signal, Demo::start()));
+    for (signal, mut demo) in demos {
         let told = demo.line("curl -iN");
         let address = told.split('/').nth(2).unwrap().to_owned();
         demo.line("metrics");

@@ -136,7 +136,10 @@ fn a_body_is_shown_as_each_target_would_get_it() {
 #[test]
 fn what_cannot_be_explained_is_one_line_and_exit_code_1() {
     let files = Files::new();
-    let strange = files.file("strange.json", r#"{"model":"nobody","messages":[{"role":"user","content":"hi"}]}"#);
+    let strange = files.file(
+        "strange.json",
+        r#"{"model":"nobody","messages":[{"role":"user","content":"hi"}]}"#,
+    );
     let broken = files.file("broken.json", "{");
     let missing = files.folder.path().join("missing.json");
     let missing = missing.to_str().unwrap();

@@ -189,7 +189,7 @@ fn a_slip_of_usage_ends_with_2_and_a_hint() {
 
 #[test]
 fn every_help_fits_a_narrow_terminal() {
-    for command in ["run", "check", "schema", "sim", "demo", "help"] {
+    for command in ["run", "check", "explain", "schema", "sim", "demo", "help"] {
         for flag in ["-h", "--help"] {
             let arguments = if command == "help" {
                 vec![flag]
@@ -211,6 +211,7 @@ fn output_that_goes_nowhere_is_an_error() {
     for arguments in [
         &["schema"][..],
         &["check", "-c", &config],
+        &["explain", "-c", &config, "--route", "m"],
         &["demo", "--tour"],
     ] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();

@@ -10,20 +10,24 @@ pub(super) fn invite<W: Write>(stage: &Stage, page: &mut Page<W>) -> io::Result<
     page.line("")?;
     page.title("It is still up, until ^C. In another terminal:")?;
     page.line("")?;
-    curl(
-        stage,
-        page,
-        "cut",
-        "",
-        "the rescue: from steady, whole, and how it came to that in the head",
-    )?;
-    curl(
-        stage,
-        page,
-        "cut",
-        "-H 'x-segue-fallback: off' ",
-        "the same without one: a proper error",
-    )?;
+    for (header, seen) in [
+        (
+            "",
+            "a rescue: every word from steady, and in the head what came before",
+        ),
+        (
+            "-H 'x-segue-fallback: off' ",
+            "without fallback: 5 tokens, then an error event",
+        ),
+    ] {
+        page.line(&format!("  # {seen}"))?;
+        page.line(&format!(
+            "  curl -iN http://{}/v1/chat/completions \\\n    \
+             {header}-H 'content-type: application/json' \\\n    \
+             -d '{{\"model\":\"cut\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n",
+            stage.address
+        ))?;
+    }
     page.line(
         "  The third failure in a row opens the breaker of a target: steady is then asked at once,",
     )?;
@@ -37,21 +41,4 @@ pub(super) fn invite<W: Write>(stage: &Stage, page: &mut Page<W>) -> io::Result<
         page.line(&format!("  metrics  http://{admin}/metrics"))?;
     }
     Ok(())
-}
-
-/// A command to paste, and what will be seen.
-fn curl<W: Write>(
-    stage: &Stage,
-    page: &mut Page<W>,
-    model: &str,
-    header: &str,
-    seen: &str,
-) -> io::Result<()> {
-    let address = stage.address;
-    page.line(&format!("  # {seen}"))?;
-    page.line(&format!(
-        "  curl -iN http://{address}/v1/chat/completions \\\n    \
-         {header}-H 'content-type: application/json' \\\n    \
-         -d '{{\"model\":\"{model}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n"
-    ))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::client::post;
+use super::invite::invite;
 use super::page::{Page, Paint};
 use super::stage::{CONFIG, Listen, Stage, StageError};
 use super::step::{CALM, Promise, STEPS};
@@ -29,40 +30,34 @@ async fn tour(config: &str) -> (String, Verdict) {
     (String::from_utf8(page).unwrap(), verdict.unwrap())
 }
 
-/// What was measured, times and ports, which differ from run to run, as `#`.
+/// What was measured, and ports, which differ from run to run, as `#`.
 fn masked(text: &str) -> String {
+    let number = |text: &str| text.parse::<f64>().is_ok();
     let mut masked = String::new();
     for line in text.lines() {
         let line = match line.rsplit_once("  ") {
-            Some((said, time)) if time.ends_with(" ms") => format!("{} # ms", said.trim_end()),
+            Some((said, took))
+                if took
+                    .strip_suffix(" ms")
+                    .is_some_and(|took| number(took.trim())) =>
+            {
+                format!("{} # ms", said.trim_end())
+            }
             _ => line.to_owned(),
         };
-        let told = line.trim_start();
-        let ours = told.starts_with("ok ") || told.starts_with("sha") || told.starts_with("ste");
-        let measured = ["first after", "go, "]
-            .iter()
-            .any(|part| line.contains(part));
+        let measured = ["cost  ", "the first after", "it go,", "steps as", "held-ms"];
+        let measured = measured.iter().any(|part| line.contains(part));
         let mut words = line.split(' ').peekable();
         while let Some(word) = words.next() {
-            let unit = words.peek().copied().unwrap_or_default();
-            let unit = unit.trim_end_matches([':', ',']);
-            let time = word.parse::<f64>().is_ok() && ["ms", "s"].contains(&unit);
-            let word = match word.split_once("127.0.0.1:") {
-                Some((before, port)) => {
-                    let comma = if port.ends_with(',') { "," } else { "" };
-                    format!("{before}127.0.0.1:#{comma}")
-                }
-                None if time && (measured || !ours) => "#".to_owned(),
-                None => word.to_owned(),
-            };
-            masked.push_str(&word);
+            let unit = words.peek().copied().unwrap_or("ms");
+            let is_time = ["ms", "s"].contains(&unit.trim_end_matches([':', ',']));
+            match word.split_once("127.0.0.1:") {
+                Some((before, _)) => masked.extend([before, "127.0.0.1:#"]),
+                None if measured && is_time && number(word) => masked.push('#'),
+                None => masked.push_str(word),
+            }
             masked.push(if words.peek().is_some() { ' ' } else { '\n' });
         }
-    }
-    let held = masked.split_once("held-ms: ");
-    if let Some((before, after)) = held {
-        let after = after.trim_start_matches(|digit: char| digit.is_ascii_digit());
-        return format!("{before}held-ms: #{after}");
     }
     masked
 }
@@ -120,6 +115,21 @@ fn the_config_is_one_that_a_person_may_use() {
             step.title
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_may_be_asked_after_the_tour_is_told_in_commands_to_paste() {
+    let stage = Stage::set(CONFIG, free(), metrics()).await.unwrap();
+    let mut page = Vec::new();
+    invite(&stage, &mut Page::new(&mut page, Paint::Plain)).unwrap();
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.lines().all(|line| line.len() <= 100), "{page}");
+    let told = format!("curl -iN http://{}/v1/chat/completions \\\n", stage.address);
+    assert_eq!(page.matches(&told).count(), 2, "{page}");
+    let models = page.lines().find(|line| line.contains("models")).unwrap();
+    let all = stage.routes.iter();
+    assert!(all.into_iter().all(|route| models.contains(&*route.name)));
+    assert!(page.contains(&format!("http://{}/status", stage.admin.unwrap())));
 }
 
 #[test]

@@ -122,8 +122,7 @@ impl Guard {
 
     /// Ready only when the client has gone; what it sends meanwhile is kept for later.
     pub(super) fn poll_probe(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let most = self.door.limits.load().head.as_len();
-        while self.inbox.len() < most {
+        while self.inbox.is_empty() || self.inbox.len() < self.door.limits.load().head.as_len() {
             if ready!(self.poll_inbox(cx))? == 0 {
                 self.phase = Phase::Ended;
                 return Poll::Ready(Ok(()));

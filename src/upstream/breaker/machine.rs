@@ -177,6 +177,12 @@ impl Breaker {
         Ticket::Resort(self.spell)
     }
 
+    /// Leave for what goes on whatever it says: an attempt that has just been settled as a success,
+    /// and may still break.
+    pub fn unasked(&self) -> Ticket {
+        Ticket::Plain(self.spell)
+    }
+
     /// Notes how an attempt ended at `now`.
     ///
     /// A success closes it, whoever had it: an answer has proved more than any timer. A failure
@@ -186,9 +192,7 @@ impl Breaker {
     pub fn settle(&mut self, ticket: Ticket, end: Settled, now: Instant, policy: &BreakerPolicy) {
         let prober = matches!(ticket, Ticket::Probe(_));
         let (Ticket::Plain(spell) | Ticket::Probe(spell) | Ticket::Resort(spell)) = ticket;
-        if prober {
-            self.slot = Slot::Free;
-        }
+        self.take_back(ticket);
         if spell != self.spell {
             return;
         }
@@ -209,6 +213,7 @@ impl Breaker {
 
     /// Takes a ticket back of which nothing was learnt: `settle` with [`Settled::Neutral`], for
     /// those who have no clock at hand.
+    #[expect(clippy::needless_pass_by_value, reason = "nobody can use it again")]
     pub fn take_back(&mut self, ticket: Ticket) {
         if matches!(ticket, Ticket::Probe(_)) {
             self.slot = Slot::Free;

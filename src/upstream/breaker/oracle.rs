@@ -79,7 +79,11 @@ impl Run {
         match what % 8 {
             0 | 1 => self.admit(),
             2 => self.attempts.push(Attempt {
-                ticket: self.breaker.resort(),
+                ticket: if detail.is_multiple_of(4) {
+                    self.breaker.unasked()
+                } else {
+                    self.breaker.resort()
+                },
                 began: self.history.len(),
             }),
             3 => self.settle(which, Settled::Success),
@@ -114,7 +118,7 @@ impl Run {
         let Attempt { ticket, began } = self.attempts.remove(which % self.attempts.len());
         let prober = matches!(ticket, Ticket::Probe(_));
         let now = self.start + self.now;
-        if end == Settled::Neutral && self.history.len() % 2 == 0 {
+        if end == Settled::Neutral && self.history.len().is_multiple_of(2) {
             self.breaker.take_back(ticket);
         } else {
             self.breaker.settle(ticket, end, now, &self.policy);

@@ -1,0 +1,38 @@
+//! What segue's threads share, built from its own sources over loom's locks, so that `tests/` can
+//! run every interleaving of them.
+//!
+//! The sources are included as they are. They say `parking_lot::Mutex`: in here that is this
+//! crate's, which is loom's.
+
+// The sources' own tests run in their own crate.
+#![cfg(not(test))]
+// A source may have more than the models use.
+#![allow(dead_code)]
+
+extern crate self as parking_lot;
+
+mod hedge;
+mod lock;
+
+#[path = "../../src/relay/allowance.rs"]
+pub mod allowance;
+#[path = "../../src/upstream/breaker/mod.rs"]
+pub mod breaker;
+
+use std::future::Future;
+
+pub use lock::{Mutex, MutexGuard};
+
+/// The hedge's race, whose sides decide it with a value for which `decides` holds.
+pub async fn race<T, S: Future<Output = T>>(
+    first: impl Future<Output = T>,
+    silence: impl Future<Output = ()>,
+    second: impl FnOnce() -> Option<S>,
+    decides: impl Fn(&T) -> bool,
+) -> (Option<T>, Option<T>) {
+    let ended = |value: &T| match decides(value) {
+        true => hedge::Ended::Decided,
+        false => hedge::Ended::Failed,
+    };
+    hedge::race(first, silence, second, ended).await
+}
