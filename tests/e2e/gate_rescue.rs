@@ -235,7 +235,7 @@ async fn an_error_about_our_account_is_fallen_back_from_and_never_retried() {
         let world = chain("r: one/a").await;
         say(&world, "a", &[&format!("{fault},error_message={MARK}")]);
         let status = match fault {
-            "status=401" | "status=403" | "status=404" => 502,
+            "status=401" | "status=402" | "status=403" | "status=404" => 502,
             _ => 429,
         };
         assert_refused(&ask(&world, STREAM).await, status);

@@ -153,7 +153,7 @@ pub const FAULTS: &[Fault] = &[
     ),
     fault("status=400,error_code=invalid_api_key", Instead, Next, 502),
     fault("status=401", Instead, Next, 502),
-    fault("status=402", Instead, Next, 429),
+    fault("status=402", Instead, Next, 502),
     fault("status=403", Instead, Next, 502),
     fault("status=404", Instead, Next, 502),
     fault("status=408", Instead, Retry, 502),
