@@ -152,7 +152,8 @@ impl Played {
     ) -> std::result::Result<Outcome, String> {
         let answer = &result.answer;
         let outcome = truth::read(answer, self.cell.delivery, &self.sources(truths))?;
-        let allowed = oracle::allowed(&self.cell);
+        let mut allowed = oracle::allowed(&self.cell);
+        allowed.dedup();
         if !allowed.contains(&outcome) {
             return Err(format!("{outcome:?}, not {allowed:?}"));
         }

@@ -38,8 +38,8 @@ enum Damage {
     None,
     /// So many frames come, role and finish included, and then it fails.
     After(RangeInclusive<usize>),
-    /// Either: it hangs on what the framing tells.
-    Perhaps,
+    /// Either: it hangs on what the framing tells, and on what a reset overtakes.
+    Perhaps(RangeInclusive<usize>),
 }
 
 /// All that a client may get in this cell.
@@ -47,11 +47,10 @@ pub fn allowed(cell: &Cell) -> Vec<Outcome> {
     let whole = Outcome::Answer(Source::First);
     match damage(cell) {
         Damage::None => vec![whole],
-        Damage::Perhaps => [vec![whole], failed(cell, 0)].concat(),
-        Damage::After(frames) => {
-            let mut all: Vec<_> = frames.flat_map(|count| failed(cell, count)).collect();
-            all.dedup();
-            all
+        Damage::After(frames) => frames.flat_map(|count| failed(cell, count)).collect(),
+        Damage::Perhaps(frames) => {
+            let failed = frames.flat_map(|count| failed(cell, count));
+            [whole].into_iter().chain(failed).collect()
         }
     }
 }
@@ -74,11 +73,11 @@ fn damage(cell: &Cell) -> Damage {
         (Nature::Instead | Nature::Vanishes | Nature::Unreachable(_), _)
         | (Nature::Spoils, Delivery::Whole) => nothing,
         (Nature::Stops | Nature::Resets, Delivery::Stream) if behind => match cell.fault.nature {
-            Nature::Resets => Damage::Perhaps,
+            Nature::Resets => Damage::Perhaps(0..=frames),
             _ => Damage::None,
         },
         // With a length told, all has come; without one, its end is missing.
-        (Nature::Stops | Nature::Resets, Delivery::Whole) => Damage::Perhaps,
+        (Nature::Stops | Nature::Resets, Delivery::Whole) => Damage::Perhaps(0..=0),
         (Nature::Resets, Delivery::Stream) => Damage::After(0..=frames),
         (Nature::Stops | Nature::Spoils | Nature::Deaf | Nature::Sound, _) => {
             Damage::After(frames..=frames)
