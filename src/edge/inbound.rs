@@ -3,9 +3,12 @@
 //! Heads of HTTP/1 have passed `head::check` already; here the rules that hold for both
 //! protocols are applied, and the body is read within its bounds.
 
+use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -16,7 +19,7 @@ use pingora_http::RequestHeader;
 
 use crate::account::{Key, Keys};
 use crate::edge::Limits;
-use crate::edge::guard::Guard;
+use crate::edge::guard::{Gathered, Guard};
 use crate::edge::outbound::guard;
 use crate::exchange::{Fault, FaultKind};
 use crate::relay::{Budget, FORWARDED, Fallback, Hold};
@@ -167,7 +170,8 @@ pub(super) fn check_head(head: &RequestHeader) -> Result<(), Fault> {
 }
 
 /// Rules over the headers that describe a JSON body.
-pub(super) fn check_body_headers(headers: &HeaderMap, limits: &Limits) -> Result<(), Fault> {
+pub(super) fn check_body_headers(session: &ServerSession, limits: &Limits) -> Result<(), Fault> {
+    let headers = &session.req_header().headers;
     let unsupported = |message| Err(Fault::new(FaultKind::UnsupportedMediaType, message));
     let media = headers
         .get(CONTENT_TYPE)
@@ -194,14 +198,19 @@ pub(super) fn check_body_headers(headers: &HeaderMap, limits: &Limits) -> Result
     {
         return unsupported("request bodies must not be compressed");
     }
-    match announced(headers) {
+    match announced(session) {
         Some(length) if length > limits.body.0 => Err(too_large(limits)),
         _ => Ok(()),
     }
 }
 
-fn announced(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// How long the body is to be, where its head says so.
+fn announced(session: &ServerSession) -> Option<u64> {
+    if let Some(length) = guard(session).and_then(Guard::own_body) {
+        return Some(length);
+    }
+    let length = session.get_header(CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }
 
 fn too_large(limits: &Limits) -> Fault {
@@ -257,8 +266,11 @@ async fn read(
     limits: &Limits,
     budget: &Arc<Budget>,
 ) -> Result<(Bytes, Hold), Unread> {
+    if guard(session).is_some_and(|guard| guard.own_body().is_some()) {
+        return take(session, limits, budget).await;
+    }
     let mut hold = budget.hold();
-    let announced = announced(&session.req_header().headers);
+    let announced = announced(session);
     let mut body = Bytes::new();
     let mut gathered = BytesMut::new();
     loop {
@@ -273,11 +285,7 @@ async fn read(
             return Err(too_large(limits).into());
         }
         if !hold.grow(bytes.len()) {
-            return Err(
-                Fault::new(FaultKind::Overloaded, "segue is at its memory limit")
-                    .retry_after(Duration::from_secs(1))
-                    .into(),
-            );
+            return Err(no_memory());
         }
         if length == 0 {
             body = bytes;
@@ -294,6 +302,45 @@ async fn read(
     }
 }
 
+/// Takes the body that the guard keeps for us.
+async fn take(
+    session: &mut ServerSession,
+    limits: &Limits,
+    budget: &Arc<Budget>,
+) -> Result<(Bytes, Hold), Unread> {
+    if announced(session).is_some_and(|length| length > limits.body.0) {
+        return Err(too_large(limits).into());
+    }
+    let mut hold = budget.hold();
+    loop {
+        let gathered = poll_fn(|cx| {
+            // Each look at the client reads on at the body.
+            let polled = pin!(session.read_body_or_idle(true)).poll(cx);
+            match (guard(session).and_then(Guard::gathered), polled) {
+                (Some(gathered), _) => Poll::Ready(Ok(gathered)),
+                (None, Poll::Ready(_)) => Poll::Ready(Err(Unread::Left)),
+                (None, Poll::Pending) => Poll::Pending,
+            }
+        });
+        let (came, body) = match gathered.await? {
+            Gathered::More(came) => (came, None),
+            Gathered::Whole(came, body) => (came, Some(body)),
+        };
+        if !hold.grow(came) {
+            return Err(no_memory());
+        }
+        if let Some(body) = body {
+            return Ok((body, hold));
+        }
+    }
+}
+
+fn no_memory() -> Unread {
+    Fault::new(FaultKind::Overloaded, "segue is at its memory limit")
+        .retry_after(Duration::from_secs(1))
+        .into()
+}
+
 /// Chunks that break the rules are told; a connection that broke has nobody to tell.
 fn broken_body(session: &ServerSession, error: &pingora_error::Error) -> Unread {
     use pingora_error::ErrorType::{ConnectionClosed, H2Error, ReadError, ReadTimedout};
@@ -304,5 +351,20 @@ fn broken_body(session: &ServerSession, error: &pingora_error::Error) -> Unread 
         ConnectionClosed | ReadError | H2Error => Unread::Left,
         ReadTimedout => Fault::new(FaultKind::RequestTimeout, "the body took too long").into(),
         _ => Fault::new(FaultKind::BadRequest, "the body's framing is broken").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::guard::ENDPOINTS;
+
+    #[test]
+    fn a_body_that_pingora_does_not_see_is_one_that_we_read() {
+        for begin in ENDPOINTS {
+            let (method, path) = begin.split_once(' ').unwrap();
+            let method = Method::from_bytes(method.as_bytes()).unwrap();
+            assert_eq!(call(&method, path.trim_end()), Call::Chat, "{begin}");
+        }
     }
 }

@@ -37,6 +37,11 @@ pub(super) fn guard(session: &ServerSession) -> Option<&Guard> {
     session.stream()?.as_any().downcast_ref()
 }
 
+/// Whether a request's body has been read to its end, or it has none.
+pub(super) fn is_read(session: &mut ServerSession) -> bool {
+    session.is_body_done() && guard(session).is_none_or(|guard| guard.own_body().is_none())
+}
+
 /// A response head with what every answer carries.
 pub(super) fn head(status: u16, request_id: &str) -> Result<Box<ResponseHeader>, ClientGone> {
     // A status of ours is always valid; a provider's was read by Pingora as one.
@@ -149,7 +154,7 @@ pub(super) async fn refuse(
     if let Some(allow) = allow {
         insert(&mut head, ALLOW, HeaderValue::from_static(allow));
     }
-    if !session.is_body_done() {
+    if !is_read(session) {
         session.set_keepalive(None);
     }
     json(session, head, dialect::fault(dialect, fault)).await?;

@@ -19,6 +19,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use crate::account::Key;
 use crate::edge::exchange::{Exchange, Shared, as_u64};
 use crate::edge::generation::Generation;
+use crate::edge::guard::Guard;
 use crate::edge::inbound::{self, Call, Unread};
 use crate::edge::linger;
 use crate::edge::outbound::{self, Outbound, Trail};
@@ -131,7 +132,7 @@ impl ProxyHttp for Edge {
         if exchange.passage.is_none() {
             linger::linger(downstream).await;
         }
-        if downstream.is_body_done()
+        if outbound::is_read(downstream)
             && let Some(guard) = outbound::guard(downstream)
         {
             guard.next_request();
@@ -198,7 +199,7 @@ impl Edge {
     ) -> Result<(), Refusal> {
         let generation = Arc::clone(&exchange.generation);
         let limits = &generation.settings.limits;
-        inbound::check_body_headers(&session.req_header().headers, limits)?;
+        inbound::check_body_headers(session, limits)?;
         let (body, _hold) = match inbound::body(session, limits, &self.0.budget).await {
             Ok(read) => read,
             Err(Unread::Fault(fault)) => return Err(fault.into()),
@@ -302,7 +303,10 @@ fn who(session: &ServerSession, exchange: &mut Exchange) -> Result<Option<Arc<Ke
 
 /// A path that segue does not interpret: handed on where the config says so.
 async fn other(session: &mut ServerSession, exchange: &mut Exchange) -> Result<Next, Refusal> {
-    let Some(passage) = passthrough::open(session.req_header(), &exchange.generation) else {
+    let passage = passthrough::open(session.req_header(), &exchange.generation);
+    // Of a body that the guard keeps Pingora knows nothing. No such path comes here.
+    let kept = outbound::guard(session).and_then(Guard::own_body);
+    let (Some(passage), None) = (passage, kept) else {
         return Err(Fault::new(FaultKind::NotFound, "no such path").into());
     };
     exchange.record.endpoint = Endpoint::Passthrough;
@@ -392,7 +396,7 @@ async fn models(
     let record = &mut exchange.record;
     record.outcome = Outcome::Served;
     record.status = 200;
-    if !session.is_body_done() {
+    if !outbound::is_read(session) {
         session.set_keepalive(None);
     }
     let sent = match outbound::head(200, &record.request_id) {

@@ -21,7 +21,9 @@ impl Guard {
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let sending = match self.phase {
             _ if self.abandoned.load(Ordering::Relaxed) => false,
-            Phase::Request { body, .. } => !body.is_done() || self.poll_pipelined(cx),
+            Phase::Request { body, .. } => {
+                !body.is_done() || self.own.get_mut().is_some() || self.poll_pipelined(cx)
+            }
             Phase::Ended => self.body_refusal.is_some(),
             Phase::Head(_) | Phase::Http2 => false,
             Phase::Farewell { .. } => {

@@ -16,8 +16,10 @@
 mod body;
 mod deadline;
 mod farewell;
+mod gather;
 mod http2;
 mod outbox;
+mod own;
 mod request;
 mod stream;
 
@@ -33,6 +35,7 @@ use std::task::{Context, Poll, ready};
 
 use arc_swap::ArcSwap;
 use bytes::{Buf, Bytes, BytesMut};
+use parking_lot::Mutex;
 use pingora_core::protocols::l4::socket::SocketAddr as PeerAddress;
 use pingora_core::protocols::tls::SslDigest;
 use pingora_core::protocols::{SocketDigest, Stream};
@@ -46,8 +49,12 @@ use super::settings::Limits;
 use body::Body;
 use deadline::Deadline;
 use outbox::Outbox;
+use own::Own;
 
 pub(super) use farewell::{LINGER, LINGER_BYTES};
+#[cfg(test)]
+pub(super) use own::ENDPOINTS;
+pub(super) use own::Gathered;
 
 /// Renders the whole answer to a refused request: status line, fields and body, to be sent as it
 /// is before the connection closes.
@@ -77,6 +84,8 @@ pub struct Guard {
     abandoned: AtomicBool,
     next: AtomicBool,
     body_refusal: Option<Rule>,
+    /// A body that Pingora does not see, until it is taken.
+    own: Mutex<Option<Own>>,
     /// For the head, for idling, and for the farewell.
     patience: Deadline,
     /// For a client that takes no byte of what we send.
@@ -133,6 +142,7 @@ impl Guard {
             abandoned: AtomicBool::new(false),
             next: AtomicBool::new(false),
             body_refusal: None,
+            own: Mutex::default(),
             patience,
             stalled: Deadline::default(),
             stop: None,
@@ -230,7 +240,9 @@ impl Guard {
     /// Ready when a client that has nothing more to say has closed its side.
     fn poll_left(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self.phase {
-            Phase::Request { head: 0, body } if body.is_done() => self.poll_probe(cx).map(|_| ()),
+            Phase::Request { head: 0, body } if body.is_done() && self.own.get_mut().is_none() => {
+                self.poll_probe(cx).map(|_| ())
+            }
             _ => Poll::Pending,
         }
     }
@@ -265,7 +277,15 @@ impl AsyncRead for Guard {
                     // said so: nothing else is left to read.
                     let next = this.next.swap(false, Ordering::Relaxed);
                     if !next && buf.remaining() <= PROBE {
-                        return this.poll_probe(cx);
+                        return match this.own.get_mut() {
+                            Some(_) => this.poll_gather(cx),
+                            None => this.poll_probe(cx),
+                        };
+                    }
+                    if this.own.get_mut().is_some() {
+                        // What comes next is a body that nobody took, and no head.
+                        this.phase = Phase::Ended;
+                        continue;
                     }
                     this.begin_head();
                 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::body::Body;
 use super::{Guard, Phase, pour, scan};
-use crate::edge::head::{Head, HeadScan, Refusal};
+use crate::edge::head::{Framing, Head, HeadScan, Refusal};
 
 impl Guard {
     /// Collects and judges a head. Ready when the phase has changed.
@@ -24,6 +24,10 @@ impl Guard {
                 Ok(None) => self.phase = Phase::Head(scan),
                 Ok(Some(Head { length, framing })) => {
                     self.patience.clear();
+                    let framing = match framing {
+                        Framing::Length(body) => Framing::Length(self.keep_body(length, body)),
+                        Framing::Chunked => Framing::Chunked,
+                    };
                     self.phase = Phase::Request {
                         head: length,
                         body: Body::new(framing),
