@@ -3,18 +3,28 @@
 //!
 //! Good seeds: `tests/fixtures/openai`.
 
-#![no_main]
+#![cfg_attr(fuzzing, no_main)]
 
-use libfuzzer_sys::fuzz_target;
 use segue::json::{Growing, Top};
 use serde::de::IgnoredAny;
 
-fuzz_target!(|bytes: &[u8]| {
+// The model is there for tests and fuzzers only.
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     segue::relay::model::pump(bytes);
+    grows(bytes);
+});
+
+#[cfg(not(fuzzing))]
+fn main() {
+    grows(&[]);
+}
+
+fn grows(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
         grow(text);
     }
-});
+}
 
 fn grow(text: &str) {
     let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();

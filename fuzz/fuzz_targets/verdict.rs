@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use segue::{dialect, exchange, route, telemetry, upstream};
+use segue::{dialect, exchange, route, telemetry, units, upstream};
 
 mod relay;
 

@@ -11,6 +11,7 @@
 
 extern crate self as parking_lot;
 
+#[path = "../../src/relay/hedge.rs"]
 mod hedge;
 mod lock;
 
@@ -30,7 +31,7 @@ pub async fn race<T, S: Future<Output = T>>(
     second: impl FnOnce() -> Option<S>,
     decides: impl Fn(&T) -> bool,
 ) -> (Option<T>, Option<T>) {
-    let ended = |value: &T| match decides(value) {
+    let ended = |_: hedge::Side, value: &T| match decides(value) {
         true => hedge::Ended::Decided,
         false => hedge::Ended::Failed,
     };

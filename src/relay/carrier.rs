@@ -85,7 +85,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
 
     /// Carries the exchange to its end.
     pub(super) async fn run(mut self) -> Report {
-        let mut next = self.step(|walk, terms| walk.first(terms));
+        let mut next = self.step(Walk::first);
         loop {
             let Next::Attempt { place, kind, wait } = next else {
                 self.give_up().await;
@@ -96,7 +96,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 return self.report;
             }
             let Some(turn) = Turn::enter(self.job, place, kind, self.walk.way_out()) else {
-                next = self.step(|walk, terms| walk.pass_over(terms));
+                next = self.step(Walk::pass_over);
                 continue;
             };
             match self.attempt(turn).await {
@@ -107,25 +107,27 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     }
 
     /// Takes a step of the walk.
-    fn step(&mut self, step: impl FnOnce(&mut Walk, Terms<'_>) -> Next) -> Next {
+    fn step(&mut self, step: impl FnOnce(&mut Walk, &mut Terms<'_>) -> Next) -> Next {
         let now = Instant::now();
-        let terms = Terms {
+        let mut terms = Terms {
             room: self.job.deadline().saturating_duration_since(now),
             spend: &mut || self.job.retries.withdraw(now),
             chance: self.chance.draw(),
         };
-        step(&mut self.walk, terms)
+        step(&mut self.walk, &mut terms)
     }
 
     /// Runs an attempt, and another beside it if it is hedged, to the end of what they come to.
-    async fn attempt(&mut self, mut turn: Turn<'j>) -> After {
+    async fn attempt(&mut self, mut turn: Box<Turn<'j>>) -> After {
         let mut beside = None;
         let held = match self.hold(&mut turn, &mut beside).await {
             Ok(held) => held,
             Err(outside) => {
                 let reason = outside.reason();
                 self.book(turn.cancelled(reason));
-                beside.map(|beside| self.book(beside.cancelled(reason)));
+                if let Some(beside) = beside {
+                    self.book(beside.cancelled(reason));
+                }
                 self.ended_outside(&outside).await;
                 return After::Over;
             }
@@ -158,7 +160,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     }
 
     /// Books a failed attempt of which the client has seen nothing.
-    fn failed(&mut self, mut turn: Turn<'j>, why: &Why) -> Lost {
+    fn failed(&mut self, mut turn: Box<Turn<'j>>, why: &Why) -> Lost {
         let judged = verdict::judge(why, self.job.policy(), self.judged_as(&turn));
         let document = match judged.ruling {
             Ruling::Surface => surface::document(turn.lane, self.job.request.dialect, why),
@@ -216,7 +218,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     }
 
     /// Sends an answer that has passed its gate, and all that follows it.
-    async fn serve(&mut self, mut turn: Turn<'j>, held: Held) {
+    async fn serve(&mut self, mut turn: Box<Turn<'j>>, held: Held) {
         turn.committed();
         self.job.retries.reward();
         self.report.first_token = turn.first_token;
@@ -228,8 +230,8 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             Held::Failed(why) => End::Broken(why),
             Held::Whole(body) => {
                 self.report.commit = Some("whole");
-                let head = self.head(Content::Json, 1, Some(turn.target()));
-                match self.client.answer(head, body).await {
+                let answer = self.head(Content::Json, 1, Some(turn.target()));
+                match self.client.answer(answer, body).await {
                     Ok(()) => End::Served,
                     Err(ClientGone) => End::Aborted,
                 }
@@ -252,7 +254,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         turn.pour(self.client, stop, opening, frames, flow).await
     }
 
-    async fn conclude(&mut self, mut turn: Turn<'j>, end: End) {
+    async fn conclude(&mut self, mut turn: Box<Turn<'j>>, end: End) {
         match end {
             End::Served => {
                 self.report.outcome = Outcome::Served;

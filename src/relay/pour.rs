@@ -74,12 +74,8 @@ impl Turn<'_> {
         let mut opening = Some(opening);
         let (mut frames, mut flow, mut now) = (frames, flow, Instant::now());
         let end = loop {
-            let ends = matches!(flow, Flow::Ended);
-            if self
-                .deliver(client, &mut opening, frames, ends)
-                .await
-                .is_err()
-            {
+            let sent = self.deliver(client, &mut opening, frames, &flow).await;
+            if sent.is_err() {
                 break End::Aborted;
             }
             match flow {
@@ -91,7 +87,7 @@ impl Turn<'_> {
                 let watched = outside(client, &mut stop);
                 let raced = self.watch.race(now, None, call.chunk(), watched).await;
                 now = Instant::now();
-                let step = match raced {
+                let came = match raced {
                     Raced::Done(Ok(Some(bytes))) => pump.chunk(bytes, now),
                     Raced::Done(Ok(None)) => pump.finish(now),
                     Raced::Done(Err(error)) => pump.broken_off(Why::Call(error), now),
@@ -103,8 +99,8 @@ impl Turn<'_> {
                     }
                     Raced::Gate => continue,
                 };
-                self.saw(&step, now);
-                match (step.send, step.end) {
+                self.saw(&came, now);
+                match (came.send, came.end) {
                     (None, None) => {}
                     (Some(frames), None) => break (frames, Flow::Open),
                     (frames, Some(Ok(()))) => break (frames.unwrap_or_default(), Flow::Ended),
@@ -129,8 +125,9 @@ impl Turn<'_> {
         client: &mut C,
         opening: &mut Option<Opening>,
         frames: Bytes,
-        ends: bool,
+        flow: &Flow,
     ) -> Result<(), ClientGone> {
+        let ends = matches!(flow, Flow::Ended);
         if frames.is_empty() && !ends && opening.is_none() {
             return Ok(());
         }

@@ -19,7 +19,7 @@ const SHORTEST: usize = 8;
 /// What of a failed attempt goes to the client: the provider's own words, without our credential,
 /// or ours where it found none that an SDK could read. `None` when that is nobody's business but ours.
 pub(super) fn document(lane: &Lane, client: Dialect, why: &Why) -> Option<(u16, Bytes)> {
-    let (status, body) = why.shown()?;
+    let (status, body) = why.shown().or_else(|| missing(why))?;
     if !is_error(body) {
         return Some((status, dialect::fault(client, &fault())));
     }
@@ -33,6 +33,18 @@ pub(super) fn document(lane: &Lane, client: Dialect, why: &Why) -> Option<(u16, 
 /// What is said of a request that a provider refused without words that can be passed on.
 pub(super) fn fault() -> Fault {
     Fault::new(FaultKind::BadRequest, "the provider refused the request")
+}
+
+/// A model that is not there. It is surfaced only where the route says so.
+fn missing(why: &Why) -> Option<(u16, &Bytes)> {
+    match why {
+        Why::Status {
+            status: status @ 404,
+            body,
+            ..
+        } => Some((*status, body)),
+        _ => None,
+    }
 }
 
 /// Whether a body is a JSON object with an `error`, as every SDK of these formats reads it.

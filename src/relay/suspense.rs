@@ -38,10 +38,11 @@ impl<'j, C: Client> Carrier<'_, 'j, C> {
     pub(super) async fn hold(
         &mut self,
         turn: &mut Turn<'j>,
-        beside: &mut Option<Turn<'j>>,
+        beside: &mut Option<Box<Turn<'j>>>,
     ) -> Result<(Option<Held>, Option<Held>), Outside> {
         let Some(after) = self.hedge_after(turn) else {
-            let held = self.meanwhile(turn.run_held()).await?;
+            // Boxed: it is many kilobytes, and over when the long part of a stream begins.
+            let held = self.meanwhile(Box::pin(turn.run_held())).await?;
             return Ok((Some(held), None));
         };
         let (job, mut walk) = (self.job, self.walk.clone());

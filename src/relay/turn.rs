@@ -76,7 +76,7 @@ impl<'j> Turn<'j> {
         place: Place,
         kind: AttemptKind,
         way_out: WayOut,
-    ) -> Option<Self> {
+    ) -> Option<Box<Self>> {
         let lane = job.live.lane(place.target)?;
         let breaker = job.policy().breaker.as_ref();
         let now = Instant::now();
@@ -84,7 +84,8 @@ impl<'j> Turn<'j> {
             Some(_) => lane.state.resort(breaker, now),
             None => lane.state.admit(breaker, now)?,
         };
-        Some(Self::new(job, lane, kind, pass, way_out))
+        // Boxed: it has a kilobyte or two and goes from hand to hand.
+        Some(Box::new(Self::new(job, lane, kind, pass, way_out)))
     }
 
     pub(super) fn target(&self) -> &'j Target {

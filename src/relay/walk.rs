@@ -72,8 +72,8 @@ impl Walk {
     }
 
     /// The first step.
-    pub(super) fn first(&mut self, terms: Terms<'_>) -> Next {
-        self.enter(0, AttemptKind::First, terms)
+    pub(super) fn first(&mut self, terms: &mut Terms<'_>) -> Next {
+        self.enter(0, AttemptKind::First, terms.spend)
     }
 
     /// Whether another target can be gone to from here.
@@ -85,19 +85,19 @@ impl Walk {
     }
 
     /// The step after a failure.
-    pub(super) fn next(&mut self, ruling: Ruling, terms: Terms<'_>) -> Next {
+    pub(super) fn next(&mut self, ruling: Ruling, terms: &mut Terms<'_>) -> Next {
         if self.made >= self.retries.max_attempts || terms.room < LEAST_ROOM {
             return Next::Exhausted;
         }
         match ruling {
             Ruling::Surface => Next::Exhausted,
-            Ruling::Retry { after } => match self.wait(after, &terms) {
+            Ruling::Retry { after } => match self.wait(after, terms) {
                 Some(wait) if (terms.spend)() => self.again(wait),
                 _ => self.fall(terms),
             },
             Ruling::FallBack => self.fall(terms),
             Ruling::FallBackOrRetry if self.at + 1 < self.places.len() => self.fall(terms),
-            Ruling::FallBackOrRetry => match self.wait(None, &terms) {
+            Ruling::FallBackOrRetry => match self.wait(None, terms) {
                 Some(wait) if (terms.spend)() => self.again(wait),
                 _ => Next::Exhausted,
             },
@@ -106,7 +106,7 @@ impl Walk {
 
     /// The target of the step just given cannot be tried after all: its breaker has shut, or another
     /// attempt probes it. It is gone back to when nothing else is left.
-    pub(super) fn pass_over(&mut self, terms: Terms<'_>) -> Next {
+    pub(super) fn pass_over(&mut self, terms: &mut Terms<'_>) -> Next {
         let is_retry = self.tries > 1;
         if is_retry && self.at + 1 < self.places.len() {
             self.made = self.made.saturating_sub(1);
@@ -130,7 +130,7 @@ impl Walk {
             0 => AttemptKind::First,
             _ => AttemptKind::Fallback,
         };
-        self.enter(self.at, kind, terms)
+        self.enter(self.at, kind, terms.spend)
     }
 
     /// A place to be tried beside the one that is being tried, if another target is left that
@@ -174,17 +174,17 @@ impl Walk {
         }
     }
 
-    fn fall(&mut self, terms: Terms<'_>) -> Next {
-        self.enter(self.at + 1, AttemptKind::Fallback, terms)
+    fn fall(&mut self, terms: &mut Terms<'_>) -> Next {
+        self.enter(self.at + 1, AttemptKind::Fallback, terms.spend)
     }
 
-    fn enter(&mut self, at: usize, kind: AttemptKind, terms: Terms<'_>) -> Next {
+    fn enter(&mut self, at: usize, kind: AttemptKind, spend: &mut dyn FnMut() -> bool) -> Next {
         let Some(place) = self.places.get(at).copied() else {
             return Next::Exhausted;
         };
         // Leaning on targets that are known to be down makes a storm of an outage; but the first
         // attempt of an exchange is always made.
-        if place.resort.is_some() && self.made > 0 && !(terms.spend)() {
+        if place.resort.is_some() && self.made > 0 && !spend() {
             return Next::Exhausted;
         }
         self.at = at;
@@ -224,17 +224,17 @@ mod tests {
         Walk::new(&places(well, shut), &Retries::default())
     }
 
-    fn with<T>(spend: bool, step: impl FnOnce(Terms<'_>) -> T) -> T {
-        step(Terms {
+    fn with<T>(spend: impl Fn() -> bool, step: impl FnOnce(&mut Terms<'_>) -> T) -> T {
+        step(&mut Terms {
             room: 100 * SECOND,
-            spend: &mut || spend,
+            spend: &mut || spend(),
             chance: 0,
         })
     }
 
     /// Which target is tried, as what.
     fn step(walk: &mut Walk, ruling: Ruling) -> Option<(usize, AttemptKind)> {
-        told(with(true, |terms| walk.next(ruling, terms)))
+        told(with(|| true, |terms| walk.next(ruling, terms)))
     }
 
     fn told(next: Next) -> Option<(usize, AttemptKind)> {
@@ -245,7 +245,7 @@ mod tests {
     }
 
     fn first(walk: &mut Walk) -> Option<(usize, AttemptKind)> {
-        told(with(true, |terms| walk.first(terms)))
+        told(with(|| true, |terms| walk.first(terms)))
     }
 
     #[test]
@@ -289,12 +289,12 @@ mod tests {
         ] {
             let mut walk = walk(2, 0);
             first(&mut walk);
-            let terms = Terms {
+            let mut terms = Terms {
                 room,
                 spend: &mut || true,
                 chance: 0,
             };
-            let next = walk.next(after(wait), terms);
+            let next = walk.next(after(wait), &mut terms);
             assert_eq!(told(next), Some(expected), "{wait:?} in {room:?}");
         }
     }
@@ -305,43 +305,43 @@ mod tests {
         first(&mut walk);
         for (room, expected) in [
             (LEAST_ROOM, Some((1, Fallback))),
-            (LEAST_ROOM - Duration::from_nanos(1), None),
+            (Duration::from_millis(9), None),
         ] {
-            let terms = Terms {
+            let mut terms = Terms {
                 room,
                 spend: &mut || true,
                 chance: 0,
             };
-            assert_eq!(told(walk.clone().next(FallBack, terms)), expected);
+            assert_eq!(told(walk.clone().next(FallBack, &mut terms)), expected);
         }
     }
 
     #[test]
     fn without_budget_nothing_is_retried_and_nobody_leans_on_what_is_down() {
         let mut walk = walk(2, 1);
-        assert_eq!(told(with(false, |t| walk.first(t))), Some((0, First)));
-        let next = with(false, |terms| walk.next(AT_ONCE, terms));
+        assert_eq!(told(with(|| false, |t| walk.first(t))), Some((0, First)));
+        let next = with(|| false, |terms| walk.next(AT_ONCE, terms));
         assert_eq!(told(next), Some((1, Fallback)), "falling back is free");
-        let next = with(false, |terms| walk.clone().next(FallBackOrRetry, terms));
+        let next = with(|| false, |terms| walk.clone().next(FallBackOrRetry, terms));
         assert_eq!(told(next), None);
         assert_eq!(step(&mut walk, FallBack), Some((2, Fallback)));
         let mut last = self::walk(1, 0);
         first(&mut last);
-        let next = with(false, |terms| last.next(FallBackOrRetry, terms));
+        let next = with(|| false, |terms| last.next(FallBackOrRetry, terms));
         assert_eq!(told(next), None);
     }
 
     #[test]
     fn the_first_attempt_is_made_whatever_is_down() {
         let mut walk = walk(0, 2);
-        assert_eq!(told(with(false, |t| walk.first(t))), Some((0, First)));
+        assert_eq!(told(with(|| false, |t| walk.first(t))), Some((0, First)));
     }
 
     #[test]
     fn a_target_that_is_probed_by_another_waits_at_the_end() {
         let mut walk = walk(2, 0);
         first(&mut walk);
-        let next = with(true, |terms| walk.pass_over(terms));
+        let next = with(|| true, |terms| walk.pass_over(terms));
         assert_eq!(told(next), Some((1, First)));
         assert_eq!(walk.way_out(), WayOut::Open);
         assert_eq!(step(&mut walk, FallBack), Some((0, Fallback)));
@@ -352,7 +352,7 @@ mod tests {
             step(&mut only.clone(), AT_ONCE),
             Some((0, AttemptKind::Retry))
         );
-        let next = with(false, |terms| only.pass_over(terms));
+        let next = with(|| false, |terms| only.pass_over(terms));
         assert!(matches!(next, Next::Attempt { place, .. } if place.resort.is_some()));
     }
 
@@ -361,10 +361,10 @@ mod tests {
         let mut walk = walk(2, 0);
         first(&mut walk);
         step(&mut walk, AT_ONCE);
-        let next = with(true, |terms| walk.pass_over(terms));
+        let next = with(|| true, |terms| walk.pass_over(terms));
         assert_eq!(told(next), Some((1, Fallback)));
         step(&mut walk, AT_ONCE);
-        let next = with(true, |terms| walk.pass_over(terms));
+        let next = with(|| true, |terms| walk.pass_over(terms));
         assert!(
             matches!(next, Next::Attempt { place, kind: AttemptKind::Retry, .. }
                 if place.target == 1 && place.resort.is_some()),
@@ -411,11 +411,11 @@ mod tests {
             let retries = Retries { same_target, max_attempts, ..Retries::default() };
             let mut walk = Walk::new(&places(well, shut), &retries);
             let mut tries = vec![0; well + shut];
-            let mut next = with(true, |terms| walk.first(terms));
+            let mut next = with(|| true, |terms| walk.first(terms));
             for (ruling, spend) in rulings {
                 let Some((target, _)) = told(next) else { break };
                 tries[target] += 1;
-                next = with(spend, |terms| walk.next(ruling, terms));
+                next = with(|| spend, |terms| walk.next(ruling, terms));
             }
             prop_assert_eq!(next, Next::Exhausted);
             prop_assert!(tries.iter().sum::<u32>() <= max_attempts);

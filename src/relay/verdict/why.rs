@@ -168,8 +168,7 @@ impl Why {
         }
     }
 
-    /// The provider's own answer, with its status, if a client may see it: what it says about the
-    /// client's request, or about a model that is not there (should the route want that told). What
+    /// The provider's own answer, with its status, if it is about the client's own request: what
     /// it says about us, our credential or our account is not for clients. Whether the client can
     /// read it is for the caller to see. Statuses that no provider documents for it stay here.
     pub(in crate::relay) fn shown(&self) -> Option<(u16, &Bytes)> {
@@ -179,14 +178,12 @@ impl Why {
             Self::InStream { failure, document } => (failure.status.unwrap_or(400), document),
             _ => return None,
         };
-        let known = match self.class() {
-            Class::BadRequest | Class::TooLarge | Class::ContextLength | Class::ContentPolicy => {
-                matches!(status, 400 | 403 | 413 | 422)
-            }
-            Class::NotFound => status == 404,
-            _ => false,
-        };
-        known.then_some((status, document))
+        let about_request = matches!(
+            self.class(),
+            Class::BadRequest | Class::TooLarge | Class::ContextLength | Class::ContentPolicy
+        );
+        let known = matches!(status, 400 | 403 | 413 | 422);
+        (about_request && known).then_some((status, document))
     }
 
     /// What the client is told: never an address, a key or a provider's words about our account.
@@ -204,7 +201,7 @@ impl Why {
                     format!("the provider behind {route:?} did not answer in time ({name})"),
                 )
             }
-            _ if self.shown().is_some() && self.class() != Class::NotFound => {
+            _ if self.shown().is_some() => {
                 let kind = match self.class() {
                     Class::TooLarge => FaultKind::BodyTooLarge,
                     _ => FaultKind::BadRequest,

@@ -39,9 +39,7 @@ fn value(metrics: &Metrics, sample: &str) -> Option<f64> {
     Some(line.parse().unwrap())
 }
 
-#[test]
-fn an_exchange_counts_its_outcome_attempts_times_and_tokens() {
-    let metrics = metrics();
+fn rescued() -> Record {
     let failed = Attempt {
         error: Some("quota"),
         discarded: Tokens(3),
@@ -51,7 +49,7 @@ fn an_exchange_counts_its_outcome_attempts_times_and_tokens() {
         kind: AttemptKind::Fallback,
         ..Attempt::at("onprem/qwen".into())
     };
-    metrics.observe(&Record {
+    Record {
         attempts: vec![failed, served],
         held: Some(Duration::from_millis(40)),
         commit: Some("tokens"),
@@ -63,7 +61,13 @@ fn an_exchange_counts_its_outcome_attempts_times_and_tokens() {
         first_token: Some(Duration::from_millis(300)),
         total: Duration::from_secs(2),
         ..record("support", Outcome::Served)
-    });
+    }
+}
+
+#[test]
+fn an_exchange_counts_its_outcome_attempts_times_and_tokens() {
+    let metrics = metrics();
+    metrics.observe(&rescued());
     for (sample, expected) in [
         (
             r#"segue_exchanges_total{outcome="served",route="support"}"#,
