@@ -433,6 +433,7 @@ async fn chaos_every_text_is_one_scripts_and_nothing_stays_behind() {
         "descriptors and tasks: {before:?} before, {:?} after",
         footing(&stage)
     );
+    assert_eq!(stage.panics().await, 0);
     let status = status(stage.admin).await;
     let text = status.to_string();
     let counts = text.matches("\"in_flight\":").count();

@@ -17,13 +17,13 @@ none: { tiers: [[h1x0/m], [h2x0/m]], hold: none }
 four: { tiers: [[h1x0/m], [h2x0/m]], hold: { tokens: 4, at_most: 10s } }
 twelve: { tiers: [[h1x0/m], [h2x0/m]], hold: { tokens: 12, at_most: 10s } }";
 
-/// The median time from the request's last byte to the first byte of the body.
+/// The median time from the request's first byte to the answer's head.
 async fn first_byte(address: std::net::SocketAddr, route: &str) -> Duration {
     let mut client = Client::connect(address).await;
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
-        client.send(&chat(route, STREAM)).await;
         let begun = Instant::now();
+        client.send(&chat(route, STREAM)).await;
         client.until("\r\n\r\n").await;
         times.push(begun.elapsed());
         client.answer().await;

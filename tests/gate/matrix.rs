@@ -263,6 +263,7 @@ async fn play(cells: Vec<Played>) -> Vec<(Cell, std::result::Result<Outcome, Str
     }
     let mut results: BTreeMap<usize, _> = lanes.join_all().await.into_iter().flatten().collect();
     until_idle(stage.admin).await;
+    assert_eq!(stage.panics().await, 0);
     let mut asked: HashMap<String, Vec<Arc<Entry>>> = HashMap::new();
     for entry in stage.asked() {
         asked.entry(model_of(&entry)).or_default().push(entry);

@@ -19,8 +19,19 @@ const RATE: u32 = 200;
 const DOWN: &str = "status=503,head_after=100ms";
 const UP: &str = "tokens=20";
 
+/// How a provider is down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Down {
+    /// It answers that it is.
+    Answering,
+    /// Nobody listens.
+    Refusing,
+}
+
 /// The longest time from recovery to the last answer that comes from elsewhere.
-const RETURN: Duration = Duration::from_secs(5);
+fn longest_return() -> Duration {
+    Duration::from_secs(if in_full() { 5 } else { 2 })
+}
 
 /// Connections that wait for their next request.
 type Pool = Arc<Mutex<Vec<Client>>>;
@@ -74,27 +85,64 @@ struct Outage {
     ended: Instant,
 }
 
+/// An outage that is over.
+struct Played {
+    /// What the provider was asked.
+    entries: Vec<Arc<Entry>>,
+    outage: Outage,
+    /// The figures, for people.
+    told: String,
+}
+
 /// A second of good weather, an outage, and the time to come back.
-async fn weather(stage: &Arc<Stage>, down: Duration) -> (Vec<Seen>, Outage) {
+async fn weather(stage: &Arc<Stage>, how: Down, long: Duration) -> (Vec<Seen>, Outage) {
     let (pool, mut running) = (Pool::default(), JoinSet::new());
     let second = Duration::from_secs(1);
     stage.h1.script("a", UP.parse().unwrap());
     stage.h2.script("b", UP.parse().unwrap());
     load(stage, &pool, &mut running, Instant::now() + second).await;
-    stage.h1.script("a", DOWN.parse().unwrap());
+    match how {
+        Down::Answering => stage.h1.script("a", DOWN.parse().unwrap()),
+        Down::Refusing => stage.h1.down().await,
+    }
     let began = Instant::now();
-    load(stage, &pool, &mut running, began + down).await;
+    load(stage, &pool, &mut running, began + long).await;
     stage.h1.script("a", UP.parse().unwrap());
+    stage.h1.up().await.unwrap();
     let ended = Instant::now();
-    load(stage, &pool, &mut running, ended + RETURN + second).await;
+    load(
+        stage,
+        &pool,
+        &mut running,
+        ended + longest_return() + second,
+    )
+    .await;
     (running.join_all().await, Outage { began, ended })
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn outage_of_a_provider_is_noticed_by_nobody_and_storms_nothing() {
     let _alone = ALONE.lock().await;
+    let played = play(Down::Answering).await;
+    let probes = probes(&played.entries, &played.outage);
+    println!("{}, {} probes", played.told, probes.len());
+    assert!(!probes.is_empty());
+    for pair in probes.windows(2) {
+        let ended = pair[0].ended_at().unwrap();
+        assert!(ended <= pair[1].arrived, "two probes at once");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outage_by_refused_connections_is_noticed_by_nobody_either() {
+    let _alone = ALONE.lock().await;
+    println!("{}", play(Down::Refusing).await.told);
+}
+
+/// Plays an outage and asserts what must hold of any; returns what the provider was asked.
+async fn play(how: Down) -> Played {
     let seconds = amount("SEGUE_OUTAGE", if in_full() { 60 } else { 3 });
-    let down = Duration::from_secs(u64::try_from(seconds).unwrap());
+    let long = Duration::from_secs(u64::try_from(seconds).unwrap());
     let breaker = if in_full() {
         "open: 500ms, longest: 4s"
     } else {
@@ -104,13 +152,15 @@ async fn outage_of_a_provider_is_noticed_by_nobody_and_storms_nothing() {
         "r: {{ tiers: [[h1x0/a], [h2x0/b]], breaker: {{ failures: 3, {breaker} }}, timeouts: {{ first_token: 5s }} }}"
     );
     let stage = Arc::new(Stage::new(&route, 100_000, 1).await);
-    let (seen, outage) = weather(&stage, down).await;
+    let (seen, outage) = weather(&stage, how, long).await;
     for Seen { answer, .. } in &seen {
         assert_eq!(answer.status, 200, "{answer:?}");
         assert_eq!(answer.content(), segue::sim::answer_text(20));
     }
-    let made: usize = seen.iter().map(Seen::attempts).sum();
-    assert_eq!(made, asked(&stage), "the headers tell of every request");
+    if how == Down::Answering {
+        let made: usize = seen.iter().map(Seen::attempts).sum();
+        assert_eq!(made, asked(&stage), "the headers tell of every request");
+    }
     let meanwhile = seen
         .iter()
         .filter(|seen| (outage.began..outage.ended).contains(&seen.begun));
@@ -128,30 +178,26 @@ async fn outage_of_a_provider_is_noticed_by_nobody_and_storms_nothing() {
     let back = back.begun - outage.ended;
     let late = after
         .iter()
-        .filter(|seen| seen.begun > outage.ended + RETURN);
+        .filter(|seen| seen.begun > outage.ended + longest_return());
     let elsewhere: Vec<_> = late
         .filter(|seen| !seen.is_from_first())
         .map(|seen| &seen.answer.headers)
         .collect();
-    let probes = probes(&stage.h1.journal().entries(), &outage);
-    println!(
-        "{} exchanges, {} in an outage of {down:?}: {ratio:.3} requests each, {} probes, back after {back:?}",
+    let told = format!(
+        "{how:?}: {} exchanges, {} in an outage of {long:?}, {ratio:.3} requests each, back after {back:?}",
         seen.len(),
         requests.len(),
-        probes.len(),
     );
     assert!(ratio <= 1.1, "{ratio} requests an exchange");
-    assert!(!probes.is_empty());
-    for pair in probes.windows(2) {
-        assert!(
-            pair[0].ended_at().unwrap() <= pair[1].arrived,
-            "two probes at once"
-        );
-    }
     assert!(
         elsewhere.is_empty(),
-        "{RETURN:?} after the recovery: {elsewhere:?}"
+        "long after the recovery: {elsewhere:?}"
     );
+    Played {
+        entries: stage.h1.journal().entries(),
+        outage,
+        told,
+    }
 }
 
 fn asked(stage: &Stage) -> usize {

@@ -10,7 +10,7 @@ use segue::edge::Running;
 use segue::sim::{Entry, Options, Sim, server_config};
 use tempfile::NamedTempFile;
 
-use crate::support;
+use crate::support::{self, Client};
 
 /// A fixed sequence that looks random (splitmix64).
 #[derive(Clone, Debug)]
@@ -123,6 +123,20 @@ impl Stage {
             admin,
             _authority: authority,
         }
+    }
+
+    /// How many panics were caught.
+    pub async fn panics(&self) -> usize {
+        let mut client = Client::connect(self.admin).await;
+        client
+            .send(b"GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")
+            .await;
+        let page = client.answer().await;
+        let count = page
+            .text()
+            .lines()
+            .find_map(|line| line.strip_prefix("segue_panics_total "));
+        count.unwrap().parse().unwrap()
     }
 
     /// All that both providers were asked, each in order.
