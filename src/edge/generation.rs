@@ -24,7 +24,7 @@ pub(super) struct Generation {
     /// The providers, raised.
     pub providers: Providers,
     /// The routes by name, with what is known of their targets.
-    pub routes: BTreeMap<Arc<str>, LiveRoute>,
+    pub routes: BTreeMap<Arc<str>, Arc<LiveRoute>>,
     /// When it came into force.
     pub since: SystemTime,
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
+use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, Result};
@@ -24,8 +25,8 @@ use crate::edge::inbound::{self, Call, Unread};
 use crate::edge::linger;
 use crate::edge::outbound::{self, Outbound, Trail};
 use crate::edge::passthrough;
-use crate::exchange::{Delivery, Dialect, Fault, FaultKind};
-use crate::relay::{self, ClientGone, Job, LiveRoute};
+use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Request};
+use crate::relay::{self, ClientGone, Fallback, Job, LiveRoute, Report};
 use crate::telemetry::{Endpoint, Outcome};
 use crate::{account, dialect};
 
@@ -141,23 +142,34 @@ impl ProxyHttp for Edge {
 }
 
 impl Edge {
+    /// Serves a request; what is wrong with it is told. A stream waits in here for most of its
+    /// time, so that few futures lie between it and its connection.
     async fn serve(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Next {
-        match self.admit(session, exchange).await {
-            Ok(Next::Native) => Next::Native,
-            Ok(Next::Answered) => Next::Answered,
-            Err(Refusal { fault, allow }) => {
-                refuse(session, exchange, &fault, allow).await;
-                Next::Answered
+        let told = match self.admit(session, exchange).await {
+            Ok(Admitted::Chat(chat)) => {
+                let job = chat.job(&self.0);
+                let timeout = chat.generation.settings.limits.client_write;
+                let id = exchange.record.request_id.clone();
+                let mut client = Outbound::new(session, &id, &job.live.route().name, timeout);
+                let report = relay::carry(&mut client, &job).await;
+                let sent = client.sent;
+                book(session, exchange, report, sent)
             }
+            Ok(Admitted::Done(next)) => return next,
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(Refusal { fault, allow }) = told {
+            refuse(session, exchange, &fault, allow).await;
         }
+        Next::Answered
     }
 
-    /// From the head to the answer; an error has been told to nobody yet.
+    /// From the head to the end of the request; an error has been told to nobody yet.
     async fn admit(
         &self,
         session: &mut ServerSession,
         exchange: &mut Exchange,
-    ) -> Result<Next, Refusal> {
+    ) -> Result<Admitted, Refusal> {
         inbound::check_head(session.req_header())?;
         if exchange.is_over_limit() {
             let wait = Duration::from_secs(1);
@@ -168,7 +180,7 @@ impl Edge {
         let call = inbound::call(&head.method, head.uri.path());
         let is_plain = head.uri.query().is_none();
         match call {
-            Call::Other => return other(session, exchange).await,
+            Call::Other => return other(session, exchange).await.map(Admitted::Done),
             Call::WrongMethod(allow) => {
                 let fault = Fault::new(FaultKind::MethodNotAllowed, "no such method here");
                 return Err(Refusal {
@@ -186,9 +198,9 @@ impl Edge {
         match call {
             Call::Model(id) => models(session, exchange, key.as_deref(), Some(&id)).await,
             Call::Models => models(session, exchange, key.as_deref(), None).await,
-            _ => self.chat(session, exchange, key.as_deref()).await,
+            _ => return self.chat(session, exchange, key.as_deref()).await,
         }
-        .map(|()| Next::Answered)
+        .map(|()| Admitted::Done(Next::Answered))
     }
 
     async fn chat(
@@ -196,74 +208,100 @@ impl Edge {
         session: &mut ServerSession,
         exchange: &mut Exchange,
         key: Option<&Key>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Admitted, Refusal> {
         let generation = Arc::clone(&exchange.generation);
         let limits = &generation.settings.limits;
         inbound::check_body_headers(session, limits)?;
-        let (body, _hold) = match inbound::body(session, limits, &self.0.budget).await {
+        let (body, hold) = match inbound::body(session, limits, &self.0.budget).await {
             Ok(read) => read,
             Err(Unread::Fault(fault)) => return Err(fault.into()),
             Err(Unread::Left) => {
                 left_early(session, exchange);
-                return Ok(());
+                return Ok(Admitted::Done(Next::Answered));
             }
         };
         exchange.record.body_bytes = as_u64(body.len());
         let request = dialect::parse(Dialect::OpenAi, body)?;
         exchange.record.delivery = Some(request.delivery);
-        let live = route(&generation, key, &request.model)?;
+        let live = Arc::clone(route(&generation, key, &request.model)?);
         exchange.record.route = Some(Arc::clone(&live.route().name));
         let headers = &session.req_header().headers;
-        let forwarded = inbound::forwarded(headers);
-        let job = Job {
-            request: &request,
+        Ok(Admitted::Chat(Box::new(Chat {
+            request,
             live,
             fallback: inbound::fallback(headers)?,
-            forwarded: &forwarded,
+            forwarded: inbound::forwarded(headers),
             started: Instant::now(),
+            generation,
+            _hold: hold,
+        })))
+    }
+}
+
+/// A request that was read to its end.
+enum Admitted {
+    /// It is for a route.
+    Chat(Box<Chat>),
+    /// It needs no route, or is answered.
+    Done(Next),
+}
+
+/// A chat request and where it goes.
+struct Chat {
+    generation: Arc<Generation>,
+    request: Request,
+    live: Arc<LiveRoute>,
+    fallback: Fallback,
+    forwarded: Vec<(HeaderName, HeaderValue)>,
+    started: Instant,
+    /// The memory that its body takes.
+    _hold: relay::Hold,
+}
+
+impl Chat {
+    fn job<'a>(&'a self, shared: &'a Shared) -> Job<'a> {
+        let limits = &self.generation.settings.limits;
+        Job {
+            request: &self.request,
+            live: &self.live,
+            fallback: self.fallback,
+            forwarded: &self.forwarded,
+            started: self.started,
             answer_limit: limits.answer,
             event_limit: limits.event,
-            budget: &self.0.budget,
-            retries: &self.0.retries,
-            stop: self.0.stop.clone(),
-        };
-        self.carry(session, exchange, &job).await
-    }
-
-    async fn carry(
-        &self,
-        session: &mut ServerSession,
-        exchange: &mut Exchange,
-        job: &Job<'_>,
-    ) -> Result<(), Refusal> {
-        let write_timeout = exchange.generation.settings.limits.client_write;
-        let id = exchange.record.request_id.clone();
-        let mut client = Outbound::new(session, &id, &job.live.route().name, write_timeout);
-        let report = relay::carry(&mut client, job).await;
-        let record = &mut exchange.record;
-        record.status = client.sent.map_or(0, |(status, _)| status);
-        record.outcome = report.outcome;
-        record.reason = report.attempts.last().and_then(|attempt| attempt.error);
-        record.usage = report.usage;
-        record.held = report.held;
-        record.commit = report.commit;
-        let before = exchange.begun;
-        record.first_byte = client
-            .sent
-            .map(|(_, at)| at.saturating_duration_since(before));
-        record.first_token = report
-            .first_token
-            .map(|at| at.saturating_duration_since(before));
-        record.attempts = report.attempts;
-        match report.fault {
-            None if report.outcome == Outcome::Aborted => {
-                outbound::abandon(session);
-                Ok(())
-            }
-            None => Ok(()),
-            Some(fault) => Err(fault.into()),
+            budget: &shared.budget,
+            retries: &shared.retries,
+            stop: shared.stop.clone(),
         }
     }
+}
+
+/// Notes what became of an exchange; what is still to be told comes back.
+fn book(
+    session: &mut ServerSession,
+    exchange: &mut Exchange,
+    report: Report,
+    sent: Option<(u16, Instant)>,
+) -> Result<(), Refusal> {
+    let before = exchange.begun;
+    let since = |at: Instant| at.saturating_duration_since(before);
+    let record = &mut exchange.record;
+    record.status = sent.map_or(0, |(status, _)| status);
+    record.outcome = report.outcome;
+    record.reason = report.attempts.last().and_then(|attempt| attempt.error);
+    record.usage = report.usage;
+    record.held = report.held;
+    record.commit = report.commit;
+    record.first_byte = sent.map(|(_, at)| since(at));
+    record.first_token = report.first_token.map(since);
+    record.attempts = report.attempts;
+    if let Some(fault) = report.fault {
+        return Err(fault.into());
+    }
+    if report.outcome == Outcome::Aborted {
+        outbound::abandon(session);
+    }
+    Ok(())
 }
 
 /// A panic in our own code: this client is told, nobody else notices.
@@ -358,7 +396,7 @@ fn route<'a>(
     generation: &'a Generation,
     key: Option<&Key>,
     name: &str,
-) -> Result<&'a LiveRoute, Fault> {
+) -> Result<&'a Arc<LiveRoute>, Fault> {
     generation
         .routes
         .get(name)

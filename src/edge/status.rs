@@ -60,7 +60,7 @@ impl StatusSource for Status {
         });
         metrics.set_peers(peers);
         let now = Instant::now();
-        let targets = generation.routes.values().flat_map(LiveRoute::targets);
+        let targets = generation.routes.values().flat_map(|live| live.targets());
         metrics.set_breakers(
             targets.map(|(target, state)| (&*target.name, state.status(now).breaker)),
         );
@@ -131,7 +131,7 @@ fn providers(generation: &Generation) -> Vec<Value> {
 }
 
 fn routes(generation: &Generation) -> Vec<Value> {
-    let route = |live: &LiveRoute| {
+    let route = |live: &Arc<LiveRoute>| {
         let targets: Vec<_> = live.targets().map(target).collect();
         json!({ "name": *live.route().name, "targets": targets })
     };

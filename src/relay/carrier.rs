@@ -29,7 +29,7 @@ pub(super) struct Carrier<'c, 'j, C: Client> {
     pub(super) walk: Walk,
     tried: SmallVec<[Tried; 4]>,
     chance: Chance,
-    report: Report,
+    pub(super) report: Report,
     /// When the client must hear something, if it must.
     pub(super) speak: Option<Instant>,
     pub(super) begun: Begun,
@@ -42,6 +42,20 @@ pub(super) enum Begun {
     Yes,
 }
 
+/// An answer that has passed its gate, on its way out.
+pub(super) enum Opened {
+    /// A stream, with its first frames.
+    Stream {
+        opening: Opening,
+        frames: Bytes,
+        flow: Flow,
+    },
+    /// A whole one.
+    Whole { head: AnswerHead, body: Bytes },
+    /// It has ended already.
+    Over(End),
+}
+
 /// A failed attempt: what was ruled, and what the client may be shown of it.
 struct Lost {
     target: Arc<str>,
@@ -50,9 +64,11 @@ struct Lost {
 }
 
 /// What becomes of an exchange after an attempt.
-enum After {
+enum After<'j> {
     /// Another step of the walk.
     Step(Next),
+    /// It passed its gate.
+    Answer(Box<Turn<'j>>, Held),
     /// It is over.
     Over,
 }
@@ -83,17 +99,17 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         }
     }
 
-    /// Carries the exchange to its end.
-    pub(super) async fn run(mut self) -> Report {
+    /// Walks until an attempt has passed its gate; `None` when the exchange has ended without.
+    pub(super) async fn seek(&mut self) -> Option<(Box<Turn<'j>>, Held)> {
         let mut next = self.step(Walk::first);
         loop {
             let Next::Attempt { place, kind, wait } = next else {
                 self.give_up().await;
-                return self.report;
+                return None;
             };
             if let Err(outside) = self.pause(wait).await {
                 self.ended_outside(&outside).await;
-                return self.report;
+                return None;
             }
             let Some(turn) = Turn::enter(self.job, place, kind, self.walk.way_out()) else {
                 next = self.step(Walk::pass_over);
@@ -101,7 +117,8 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             };
             match self.attempt(turn).await {
                 After::Step(step) => next = step,
-                After::Over => return self.report,
+                After::Answer(turn, held) => return Some((turn, held)),
+                After::Over => return None,
             }
         }
     }
@@ -118,7 +135,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     }
 
     /// Runs an attempt, and another beside it if it is hedged, to the end of what they come to.
-    async fn attempt(&mut self, mut turn: Box<Turn<'j>>) -> After {
+    async fn attempt(&mut self, mut turn: Box<Turn<'j>>) -> After<'j> {
         let mut beside = None;
         let held = match self.hold(&mut turn, &mut beside).await {
             Ok(held) => held,
@@ -150,10 +167,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             }
         }
         match (winner, lost) {
-            (Some((turn, held)), _) => {
-                self.serve(turn, held).await;
-                After::Over
-            }
+            (Some((turn, held)), _) => After::Answer(turn, held),
             (None, Some(lost)) => self.after_failure(lost).await,
             (None, None) => After::Step(Next::Exhausted),
         }
@@ -188,7 +202,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         }
     }
 
-    async fn after_failure(&mut self, lost: Lost) -> After {
+    async fn after_failure(&mut self, lost: Lost) -> After<'j> {
         if lost.ruling != Ruling::Surface {
             let next = self.step(|walk, terms| walk.next(lost.ruling, terms));
             if next == Next::Exhausted
@@ -217,44 +231,55 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         After::Over
     }
 
-    /// Sends an answer that has passed its gate, and all that follows it.
-    async fn serve(&mut self, mut turn: Box<Turn<'j>>, held: Held) {
-        turn.committed();
+    /// Begins an answer that has passed its gate.
+    pub(super) fn open(&mut self, turn: &Turn<'j>, held: Held) -> Opened {
         self.job.retries.reward();
         self.report.first_token = turn.first_token;
         if let Some((held, commit)) = turn.gate {
             self.report.held = Some(held);
             self.report.commit = Some(commit);
         }
-        let end = match held {
-            Held::Failed(why) => End::Broken(why),
+        let target = Some(turn.target());
+        match held {
+            Held::Failed(why) => Opened::Over(End::Broken(why)),
             Held::Whole(body) => {
                 self.report.commit = Some("whole");
-                let answer = self.head(Content::Json, 1, Some(turn.target()));
-                match self.client.answer(answer, body).await {
-                    Ok(()) => End::Served,
-                    Err(ClientGone) => End::Aborted,
+                let head = self.head(Content::Json, 1, target);
+                Opened::Whole { head, body }
+            }
+            Held::Stream { frames, flow } => {
+                let opening = match self.begun {
+                    Begun::Yes => Opening::Begun,
+                    Begun::No => Opening::Head(AnswerHead {
+                        held: self.report.held,
+                        ..self.head(Content::Events, 1, target)
+                    }),
+                };
+                Opened::Stream {
+                    opening,
+                    frames,
+                    flow,
                 }
             }
-            Held::Stream { frames, flow } => self.stream(&mut turn, frames, flow).await,
-        };
+        }
+    }
+
+    /// What a stream is poured into, and what may end it.
+    pub(super) fn outside(&mut self) -> (&mut C, Stop<'_>) {
+        (self.client, self.stop.as_mut())
+    }
+
+    /// Sends a whole answer.
+    pub(super) async fn whole(&mut self, head: AnswerHead, body: Bytes) -> End {
+        match self.client.answer(head, body).await {
+            Ok(()) => End::Served,
+            Err(ClientGone) => End::Aborted,
+        }
+    }
+
+    /// Books the end of an answer that had passed its gate.
+    pub(super) async fn conclude(&mut self, mut turn: Box<Turn<'j>>, end: End) {
         self.report.usage = turn.usage;
-        self.conclude(turn, end).await;
-    }
-
-    async fn stream(&mut self, turn: &mut Turn<'j>, frames: Bytes, flow: Flow) -> End {
-        let opening = match self.begun {
-            Begun::Yes => Opening::Begun,
-            Begun::No => Opening::Head(AnswerHead {
-                held: self.report.held,
-                ..self.head(Content::Events, 1, Some(turn.target()))
-            }),
-        };
-        let stop = self.stop.as_mut();
-        turn.pour(self.client, stop, opening, frames, flow).await
-    }
-
-    async fn conclude(&mut self, mut turn: Box<Turn<'j>>, end: End) {
         match end {
             End::Served => {
                 self.report.outcome = Outcome::Served;

@@ -37,7 +37,7 @@ impl LiveRoute {
         routes: &Routes,
         providers: &Providers,
         standings: &Standings,
-    ) -> BTreeMap<Arc<str>, Self> {
+    ) -> BTreeMap<Arc<str>, Arc<Self>> {
         let names = routes
             .iter()
             .flat_map(|route| route.targets().map(|target| &target.name));
@@ -58,7 +58,7 @@ impl LiveRoute {
         };
         routes
             .iter()
-            .map(|route| (Arc::clone(&route.name), live(route)))
+            .map(|route| (Arc::clone(&route.name), Arc::new(live(route))))
             .collect()
     }
 

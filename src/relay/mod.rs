@@ -41,6 +41,8 @@ use std::pin::pin;
 
 use tokio::sync::watch::Receiver;
 
+use carrier::{Carrier, Opened};
+
 pub use allowance::Allowance;
 pub use budget::{Budget, Hold};
 pub use client::{AnswerHead, Client, ClientGone, Content};
@@ -55,7 +57,26 @@ pub use standing::{LastFailure, Standings, TargetState, TargetStatus};
 /// Dropping the future closes the upstream connection; the client's side is the caller's.
 pub async fn carry<C: Client>(client: &mut C, job: &Job<'_>) -> Report {
     let stop = pin!(stopped(job.stop.clone()));
-    carrier::Carrier::new(client, job, stop).run().await
+    let mut carrier = Carrier::new(client, job, stop);
+    if let Some((mut turn, held)) = carrier.seek().await {
+        // The long part of a stream. It runs here, not further in: each wake goes through every
+        // future that waits for another, and finds it cold.
+        turn.committed();
+        let end = match carrier.open(&turn, held) {
+            Opened::Stream {
+                opening,
+                frames,
+                flow,
+            } => {
+                let (client, stop) = carrier.outside();
+                turn.pour(client, stop, opening, frames, flow).await
+            }
+            Opened::Whole { head, body } => carrier.whole(head, body).await,
+            Opened::Over(end) => end,
+        };
+        carrier.conclude(turn, end).await;
+    }
+    carrier.report
 }
 
 /// Resolves when running exchanges have to end.
