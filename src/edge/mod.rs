@@ -2,6 +2,7 @@
 
 mod admin;
 mod caps;
+mod chat;
 mod connection;
 mod descriptors;
 mod exchange;

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, Result};
@@ -18,6 +17,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use crate::account::Key;
+use crate::edge::chat::{self, Chat};
 use crate::edge::exchange::{Exchange, Shared, as_u64};
 use crate::edge::generation::Generation;
 use crate::edge::guard::Guard;
@@ -25,8 +25,8 @@ use crate::edge::inbound::{self, Call, Unread};
 use crate::edge::linger;
 use crate::edge::outbound::{self, Outbound, Trail};
 use crate::edge::passthrough;
-use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Request};
-use crate::relay::{self, ClientGone, Fallback, Job, LiveRoute, Report};
+use crate::exchange::{Delivery, Dialect, Fault, FaultKind};
+use crate::relay::{self, ClientGone, LiveRoute};
 use crate::telemetry::{Endpoint, Outcome};
 use crate::{account, dialect};
 
@@ -153,7 +153,8 @@ impl Edge {
                 let mut client = Outbound::new(session, &id, &job.live.route().name, timeout);
                 let report = relay::carry(&mut client, &job).await;
                 let sent = client.sent;
-                book(session, exchange, report, sent)
+                chat::book(session, exchange, report, sent)
+                    .map_or(Ok(()), |fault| Err(fault.into()))
             }
             Ok(Admitted::Done(next)) => return next,
             Err(refusal) => Err(refusal),
@@ -244,64 +245,6 @@ enum Admitted {
     Chat(Box<Chat>),
     /// It needs no route, or is answered.
     Done(Next),
-}
-
-/// A chat request and where it goes.
-struct Chat {
-    generation: Arc<Generation>,
-    request: Request,
-    live: Arc<LiveRoute>,
-    fallback: Fallback,
-    forwarded: Vec<(HeaderName, HeaderValue)>,
-    started: Instant,
-    /// The memory that its body takes.
-    _hold: relay::Hold,
-}
-
-impl Chat {
-    fn job<'a>(&'a self, shared: &'a Shared) -> Job<'a> {
-        let limits = &self.generation.settings.limits;
-        Job {
-            request: &self.request,
-            live: &self.live,
-            fallback: self.fallback,
-            forwarded: &self.forwarded,
-            started: self.started,
-            answer_limit: limits.answer,
-            event_limit: limits.event,
-            budget: &shared.budget,
-            retries: &shared.retries,
-            stop: shared.stop.clone(),
-        }
-    }
-}
-
-/// Notes what became of an exchange; what is still to be told comes back.
-fn book(
-    session: &mut ServerSession,
-    exchange: &mut Exchange,
-    report: Report,
-    sent: Option<(u16, Instant)>,
-) -> Result<(), Refusal> {
-    let before = exchange.begun;
-    let since = |at: Instant| at.saturating_duration_since(before);
-    let record = &mut exchange.record;
-    record.status = sent.map_or(0, |(status, _)| status);
-    record.outcome = report.outcome;
-    record.reason = report.attempts.last().and_then(|attempt| attempt.error);
-    record.usage = report.usage;
-    record.held = report.held;
-    record.commit = report.commit;
-    record.first_byte = sent.map(|(_, at)| since(at));
-    record.first_token = report.first_token.map(since);
-    record.attempts = report.attempts;
-    if let Some(fault) = report.fault {
-        return Err(fault.into());
-    }
-    if report.outcome == Outcome::Aborted {
-        outbound::abandon(session);
-    }
-    Ok(())
 }
 
 /// A panic in our own code: this client is told, nobody else notices.

@@ -244,8 +244,10 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             Held::Failed(why) => Opened::Over(End::Broken(why)),
             Held::Whole(body) => {
                 self.report.commit = Some("whole");
-                let head = self.head(Content::Json, 1, target);
-                Opened::Whole { head, body }
+                Opened::Whole {
+                    head: self.head(Content::Json, 1, target),
+                    body,
+                }
             }
             Held::Stream { frames, flow } => {
                 let opening = match self.begun {
