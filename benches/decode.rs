@@ -6,8 +6,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use segue::dialect::{self, Stream};
-use segue::exchange::Dialect;
+use segue::dialect::{self, Recipient, Stream, Voices};
+use segue::exchange::{Delivery, Dialect, Form, Task, UsageWish};
 use segue::sse::{Decoder, Frame};
 use segue::units::ByteSize;
 
@@ -22,9 +22,13 @@ fn frames(stream: Bytes) -> Vec<Frame> {
     std::iter::from_fn(|| decoder.next_frame().ok().flatten()).collect()
 }
 
+fn voices(delivery: Delivery) -> Voices<'static> {
+    Voices::alike(Dialect::OpenAi, Task::Chat, delivery)
+}
+
 /// Reads all frames; returns how many events they told.
 fn decode(frames: &[Frame]) -> usize {
-    let mut stream = Stream::new(Dialect::OpenAi);
+    let mut stream = Stream::new(&voices(Delivery::Stream(UsageWish::Asked)));
     let mut events = 0;
     for frame in frames {
         let _ = black_box(stream.frame(frame, &mut |event| {
@@ -55,7 +59,7 @@ fn answers(criterion: &mut Criterion) {
     group.throughput(Throughput::Bytes(body.len() as u64));
     group.bench_function("whole/tools", |bench| {
         bench.iter(|| {
-            dialect::whole(Dialect::OpenAi, black_box(&body), &mut |event| {
+            dialect::whole(&voices(Delivery::Whole), black_box(&body), &mut |event| {
                 black_box(event);
             })
         });
@@ -73,10 +77,9 @@ fn requests(criterion: &mut Criterion) {
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(format!("parse_and_build/{kib}_kib"), |bench| {
             bench.iter(|| {
-                let request = dialect::parse(Dialect::OpenAi, black_box(body.clone()));
-                request
-                    .map(|request| dialect::build(Dialect::OpenAi, &request, "target"))
-                    .is_ok()
+                let request = dialect::parse(Dialect::OpenAi, Task::Chat, black_box(body.clone()));
+                let to = Recipient::plain(Dialect::OpenAi, "target", Form::Stream);
+                request.is_ok_and(|request| dialect::build(&request, &to).is_ok())
             });
         });
     }

@@ -7,8 +7,8 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use segue::dialect::{self, Carry, Stream};
-use segue::exchange::{Dialect, Event};
+use segue::dialect::{self, Stream, Told, Voices};
+use segue::exchange::{Delivery, Dialect, Event, Task, UsageWish};
 use segue::sse::Decoder;
 use segue::units::ByteSize;
 
@@ -19,16 +19,24 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(transcript(&[head, tail]), transcript(&[bytes]));
 
     let mut told = 0_usize;
-    let read = dialect::whole(Dialect::OpenAi, bytes, &mut |_| told += 1);
+    let read = dialect::whole(
+        &voices(Delivery::Whole),
+        &Bytes::copy_from_slice(bytes),
+        &mut |_| told += 1,
+    );
     assert_eq!(read.is_ok(), told > 0);
     let failure = dialect::failure(Dialect::OpenAi, 500, bytes);
     assert!(failure.message.is_none_or(|message| message.len() <= 1024));
 });
 
+fn voices(delivery: Delivery) -> Voices<'static> {
+    Voices::alike(Dialect::OpenAi, Task::Chat, delivery)
+}
+
 /// What was told, a line an event.
 fn transcript(pieces: &[&[u8]]) -> Vec<String> {
     let mut decoder = Decoder::new(ByteSize::mib(1));
-    let mut stream = Stream::new(Dialect::OpenAi);
+    let mut stream = Stream::new(&voices(Delivery::Stream(UsageWish::Asked)));
     let mut lines = Vec::new();
     let mut failed = false;
     for piece in pieces {
@@ -55,6 +63,6 @@ fn read(stream: &mut Stream, frame: &segue::sse::Frame, lines: &mut Vec<String>)
         lines.push(format!("{event:?}"));
     });
     assert_eq!(carry.is_ok(), lines.len() > before);
-    assert_eq!(carry == Ok(Carry::Failure), failed);
+    assert_eq!(carry == Ok(Told::Failure), failed);
     failed
 }

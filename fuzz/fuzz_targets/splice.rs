@@ -6,8 +6,8 @@
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use segue::dialect;
-use segue::exchange::{Delivery, Dialect, FaultKind, Request, UsageWish};
+use segue::dialect::{self, Recipient};
+use segue::exchange::{Delivery, Dialect, FaultKind, Request, Task, UsageWish};
 use serde::Deserialize;
 
 #[path = "../../src/json/oracle.rs"]
@@ -18,18 +18,19 @@ const MODEL: &str = "a\"b\\c/\u{2028}é";
 
 fuzz_target!(|body: &[u8]| {
     let fields = oracle::index(body);
-    let request = match dialect::parse(Dialect::OpenAi, Bytes::copy_from_slice(body)) {
+    let request = match dialect::parse(Dialect::OpenAi, Task::Chat, Bytes::copy_from_slice(body)) {
         Ok(request) => request,
         Err(fault) => return assert_eq!(fault.kind, FaultKind::BadRequest),
     };
     agrees(&request, body, &request.model);
 
-    let built = dialect::build(Dialect::OpenAi, &request, MODEL).concat();
+    let built = built(&request);
     let expected: Vec<_> = rest(body, fields.expect("what is accepted is a document"));
     let found = oracle::index(&built).expect("what is built is a document");
     assert_eq!(rest(&built, found), expected);
     agrees(&request, &built, MODEL);
-    let again = dialect::parse(Dialect::OpenAi, built.into()).expect("what is built is a request");
+    let again = dialect::parse(Dialect::OpenAi, Task::Chat, built.into())
+        .expect("what is built is a request");
     assert_eq!(again.model, MODEL);
     assert_eq!(again.max_output, request.max_output);
     assert_eq!(again.choices, request.choices);
@@ -44,6 +45,13 @@ fuzz_target!(|body: &[u8]| {
         options(&request.body, &request)
     );
 });
+
+/// What a provider of the same format is sent.
+fn built(request: &Request) -> Vec<u8> {
+    let to = Recipient::plain(Dialect::OpenAi, MODEL, request.delivery.form());
+    let ask = dialect::build(request, &to).expect("the formats agree");
+    ask.body.concat()
+}
 
 /// The fields of a document that building must leave as they are, in order, as bytes.
 fn rest(document: &[u8], fields: Vec<(String, std::ops::Range<usize>)>) -> Vec<(String, &[u8])> {

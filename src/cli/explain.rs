@@ -11,9 +11,9 @@ use bytes::Bytes;
 use crate::cli::check::url;
 use crate::cli::exit::{failed, refused, unwritten};
 use crate::config::{self, show_duration};
-use crate::dialect;
+use crate::dialect::{self, Recipient};
 use crate::edge::{ProviderSettings, Settings};
-use crate::exchange::{Dialect, Request};
+use crate::exchange::{Delivery, Dialect, Request, Task};
 use crate::route::{self, Ask, Condition, Hold, Place, Policy, Route, Standing, Target};
 use crate::upstream::Admission;
 
@@ -85,7 +85,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
 fn read(path: &Path) -> Result<Request, String> {
     let shown = path.display();
     let body = fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-    dialect::parse(Dialect::OpenAi, Bytes::from(body))
+    dialect::parse(Dialect::OpenAi, Task::Chat, Bytes::from(body))
         .map_err(|fault| format!("{shown} is no request: {}", fault.message))
 }
 
@@ -158,19 +158,34 @@ fn explain_target(
         show_duration(timeouts.stall),
         show_duration(timeouts.total)
     )?;
+    let delivery = request.map_or(Delivery::Whole, |request| request.delivery);
+    let to = Recipient {
+        dialect: target.dialect,
+        model: &target.model,
+        profile: &target.profile,
+        abilities: &target.abilities,
+        form: target.stream.form(delivery),
+    };
+    let ask = request.map(|request| dialect::build(request, &to));
+    let path = match &ask {
+        Some(Ok(ask)) => ask.path.clone(),
+        Some(Err(_)) | None => dialect::path(&to),
+    };
     let provider = |one: &&ProviderSettings| one.spec.name == target.provider;
     if let Some(provider) = settings.providers.iter().find(provider) {
-        let path = dialect::path(target.dialect);
         writeln!(out, "   POST {}{path}", url(&provider.spec.base))?;
     }
-    let Some(request) = request else {
-        return Ok(());
-    };
-    write!(out, "   ")?;
-    for piece in dialect::build(target.dialect, request, &target.model) {
-        out.write_all(&piece)?;
+    match ask {
+        None => Ok(()),
+        Some(Err(unfit)) => writeln!(out, "   cannot be asked: {unfit}"),
+        Some(Ok(ask)) => {
+            write!(out, "   ")?;
+            for piece in &ask.body {
+                out.write_all(piece)?;
+            }
+            writeln!(out)
+        }
     }
-    writeln!(out)
 }
 
 #[cfg(test)]
@@ -189,7 +204,8 @@ routes:
     fn shown(ask: Ask, body: Option<&'static str>) -> String {
         let settings = config::parse(CONFIG, Path::new("segue.yaml"), &|_: &str| None).unwrap();
         let route = settings.routes.get("r").unwrap();
-        let request = body.map(|body| dialect::parse(Dialect::OpenAi, Bytes::from(body)).unwrap());
+        let request = body
+            .map(|body| dialect::parse(Dialect::OpenAi, Task::Chat, Bytes::from(body)).unwrap());
         let mut out = Vec::new();
         explain(&settings, route, ask, request.as_ref(), &mut out).unwrap();
         String::from_utf8(out).unwrap()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::cursor::{Cursor, Read, Reported};
@@ -11,7 +12,7 @@ use super::price;
 use super::section::Section;
 use super::timeouts::Bounds;
 use crate::exchange::Dialect;
-use crate::route::{Target, Timeouts};
+use crate::route::{StreamUse, Target, Timeouts};
 
 /// The longest model name of a provider; deployments and fine-tunes have long ones.
 const LONGEST_MODEL: usize = 256;
@@ -105,6 +106,9 @@ fn named<'a>(
         weight: WEIGHT,
         price: None,
         timeouts: Timeouts::default(),
+        profile: Arc::default(),
+        abilities: Arc::default(),
+        stream: StreamUse::default(),
     })
 }
 

@@ -1,17 +1,33 @@
-//! Wire formats: a folder each, with the same four files: parse, build, decode, encode.
+//! Wire formats: a folder each, with the same files: parse and encode for what clients speak, build
+//! and decode for what providers speak. Between two formats a request goes by way of
+//! `exchange::Conversation`, an answer by way of its events.
 
+pub mod anthropic;
+mod ask;
 mod carry;
 mod classify;
 mod dispatch;
+mod failure;
+mod fate;
+pub mod gemini;
+mod hear;
+mod leaf;
+mod name;
 pub mod openai;
+mod profile;
 mod promise;
+mod voices;
 
 #[cfg(test)]
 mod tests;
 
+pub use ask::{Ask, Recipient, Unfit};
 pub use carry::{Carry, Malformed, Segments, Sink};
 pub use classify::classify;
 pub use dispatch::{
-    Stream, build, end, failure, fault, fault_event, model, models, parse, path, promise, whole,
+    build, conversation, failure, fault, fault_event, model, models, parse, path, promise,
 };
+pub use hear::{Stream, Told, whole};
+pub use profile::Profile;
 pub use promise::{Offered, Promise, PromisedText, ToolInput};
+pub use voices::{Label, Voices};

@@ -3,12 +3,12 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Stream, classify, failure};
+use super::{Stream, Voices, classify, failure};
 use crate::exchange::Class::{
     self, Auth, BadModelOutput, BadRequest, ContentPolicy, ContextLength, NotFound, Overloaded,
     Quota, RateLimited, TooLarge, Transient,
 };
-use crate::exchange::{Dialect, Event, Failure};
+use crate::exchange::{Delivery, Dialect, Event, Failure, Task, UsageWish};
 use crate::sse::Frame;
 
 /// Statuses with their bodies. Texts are the vendors' own; where only a code is documented, the
@@ -293,9 +293,13 @@ fn an_error_inside_a_stream_is_judged_like_a_status() {
                 found = Some(failure);
             }
         };
-        Stream::new(Dialect::OpenAi)
-            .frame(&frame, &mut sink)
-            .unwrap();
+        Stream::new(&Voices::alike(
+            Dialect::OpenAi,
+            Task::Chat,
+            Delivery::Stream(UsageWish::Asked),
+        ))
+        .frame(&frame, &mut sink)
+        .unwrap();
         let failure = found.unwrap();
         assert_eq!(classify(&failure), *expected, "{data}\n{failure:?}");
     }

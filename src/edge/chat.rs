@@ -27,9 +27,10 @@ pub(super) struct Chat {
 
 impl Chat {
     /// What the relay needs to know.
-    pub(super) fn job<'a>(&'a self, shared: &'a Shared) -> Job<'a> {
+    pub(super) fn job<'a>(&'a self, id: &'a str, shared: &'a Shared) -> Job<'a> {
         let limits = &self.generation.settings.limits;
         Job {
+            id,
             request: &self.request,
             live: &self.live,
             fallback: self.fallback,

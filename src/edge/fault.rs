@@ -9,7 +9,7 @@ use crate::exchange::{Dialect, Fault, FaultKind};
 /// The status for a cause.
 pub(super) fn status(kind: FaultKind) -> u16 {
     match kind {
-        FaultKind::BadRequest => 400,
+        FaultKind::BadRequest | FaultKind::ContextLength | FaultKind::ContentPolicy => 400,
         FaultKind::Unauthorized => 401,
         FaultKind::NotFound | FaultKind::UnknownModel => 404,
         FaultKind::MethodNotAllowed => 405,

@@ -25,7 +25,7 @@ use crate::edge::inbound::{self, Call, Unread};
 use crate::edge::linger;
 use crate::edge::outbound::{self, Outbound, Trail};
 use crate::edge::passthrough;
-use crate::exchange::{Delivery, Dialect, Fault, FaultKind};
+use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Task};
 use crate::relay::{self, ClientGone, LiveRoute};
 use crate::telemetry::{Endpoint, Outcome};
 use crate::{account, dialect};
@@ -147,9 +147,9 @@ impl Edge {
     async fn serve(&self, session: &mut ServerSession, exchange: &mut Exchange) -> Next {
         let told = match self.admit(session, exchange).await {
             Ok(Admitted::Chat(chat)) => {
-                let job = chat.job(&self.0);
-                let timeout = chat.generation.settings.limits.client_write;
                 let id = exchange.record.request_id.clone();
+                let job = chat.job(&id, &self.0);
+                let timeout = chat.generation.settings.limits.client_write;
                 let mut client = Outbound::new(session, &id, &job.live.route().name, timeout);
                 let report = relay::carry(&mut client, &job).await;
                 let sent = client.sent;
@@ -222,7 +222,7 @@ impl Edge {
             }
         };
         exchange.record.body_bytes = as_u64(body.len());
-        let request = dialect::parse(Dialect::OpenAi, body)?;
+        let request = dialect::parse(Dialect::OpenAi, Task::Chat, body)?;
         exchange.record.delivery = Some(request.delivery);
         let live = Arc::clone(route(&generation, key, &request.model)?);
         exchange.record.route = Some(Arc::clone(&live.route().name));

@@ -48,6 +48,25 @@ pub enum Event<'a> {
         /// Which of the answers.
         choice: u32,
     },
+    /// The vendor's seal on what the model thought or called. It must go back to the vendor
+    /// unchanged; it is no content.
+    Signature {
+        /// Which of the answers.
+        choice: u32,
+        /// What it seals.
+        of: Signed,
+        /// The seal, or a piece of it.
+        text: Cow<'a, str>,
+    },
+    /// Raw JSON beside the answer that belongs to it; no content.
+    Aside {
+        /// Which of the answers.
+        choice: u32,
+        /// What it is.
+        kind: AsideKind,
+        /// A JSON value, as a rule a list of which each frame has a part.
+        json: Cow<'a, str>,
+    },
     /// An answer has come to its end.
     Finished {
         /// Which of the answers.
@@ -63,6 +82,26 @@ pub enum Event<'a> {
     Ping,
     /// The format's own end mark (`[DONE]`).
     End,
+}
+
+/// What a vendor's seal is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Signed {
+    /// The reasoning so far.
+    Reasoning,
+    /// The call with this index.
+    Call(u32),
+}
+
+/// What stands beside an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AsideKind {
+    /// Log-probabilities of its tokens (`choices[].logprobs.content`).
+    LogProbs,
+    /// Log-probabilities of its refusal (`choices[].logprobs.refusal`).
+    RefusalLogProbs,
+    /// Citations (`message.annotations`).
+    Annotations,
 }
 
 /// Why an answer ended.

@@ -63,6 +63,10 @@ pub enum FaultKind {
     HeadTooLarge,
     /// A content type or encoding that we do not read.
     UnsupportedMediaType,
+    /// The prompt is longer than the model's window.
+    ContextLength,
+    /// Refused for what it is about.
+    ContentPolicy,
     /// Every provider asked said that it is busy or the limit is reached.
     RateLimited,
     /// We are at a limit of our own, or draining.
@@ -88,6 +92,8 @@ impl FaultKind {
             Self::BodyTooLarge => "body_too_large",
             Self::HeadTooLarge => "head_too_large",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::ContextLength => "context_length",
+            Self::ContentPolicy => "content_policy",
             Self::RateLimited => "rate_limited",
             Self::Overloaded => "overloaded",
             Self::ProviderFailed => "provider_failed",

@@ -11,6 +11,8 @@ use crate::units::Tokens;
 pub struct Request {
     /// The format the client speaks.
     pub dialect: Dialect,
+    /// What it asks for.
+    pub task: Task,
     /// The model name asked for, decoded: the name of a route.
     pub model: String,
     /// Whole or streamed.
@@ -25,6 +27,28 @@ pub struct Request {
     pub fields: Fields,
 }
 
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Task {
+    /// The next turn of a conversation.
+    Chat,
+    /// A text to go on with (`POST /v1/completions`).
+    Completion,
+    /// Vectors (`POST /v1/embeddings`).
+    Embedding,
+    /// The length of a prompt (`POST /v1/messages/count_tokens`).
+    Count,
+}
+
+/// In what form an answer comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// One JSON document.
+    Whole,
+    /// Server-sent events.
+    Stream,
+}
+
 /// How the answer is to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Delivery {
@@ -32,6 +56,16 @@ pub enum Delivery {
     Whole,
     /// Server-sent events.
     Stream(UsageWish),
+}
+
+impl Delivery {
+    /// The form of the answer.
+    pub fn form(self) -> Form {
+        match self {
+            Self::Whole => Form::Whole,
+            Self::Stream(_) => Form::Stream,
+        }
+    }
 }
 
 /// Whether a streaming client asked to be told the usage.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 
-use crate::dialect;
-use crate::exchange::{Delivery, Request};
+use crate::dialect::{self, Ask, Label, Recipient, Unfit, Voices};
+use crate::exchange::{Delivery, Form, Request, Task};
 use crate::relay::inspect::Inspector;
 use crate::relay::pump::{Pump, Terms};
 use crate::relay::turn::Turn;
@@ -71,15 +71,17 @@ impl Turn<'_> {
     }
 
     async fn try_held(&mut self) -> Result<Held, Why> {
-        let mut call = self.call().await?;
+        let ask = self.ask().map_err(Why::Unfit)?;
+        let asked = ask.task;
+        let mut call = self.call(ask).await?;
         self.record.connection = Some(if call.reused() {
             Connection::Reused
         } else {
             Connection::Fresh
         });
         let held = match self.head(&mut call).await? {
-            Kind::Stream => self.stream(&mut call).await,
-            Kind::Whole => self.whole(&mut call).await,
+            Kind::Stream => self.stream(&mut call, asked).await,
+            Kind::Whole => self.whole(&mut call, asked).await,
             Kind::Bad => Err(self.bad_status(&mut call).await),
         };
         match &held {
@@ -103,23 +105,60 @@ impl Turn<'_> {
         }
     }
 
+    /// The form in which the target answers.
+    fn form(&self) -> Form {
+        self.target().stream.form(self.job.request.delivery)
+    }
+
+    /// What the target is to be sent.
+    fn ask(&self) -> Result<Ask, Unfit> {
+        let target = self.target();
+        let to = Recipient {
+            dialect: target.dialect,
+            model: &target.model,
+            profile: &target.profile,
+            abilities: &target.abilities,
+            form: self.form(),
+        };
+        dialect::build(self.job.request, &to)
+    }
+
+    /// Who speaks what, of a target that was asked for this.
+    fn voices(&self, asked: Task) -> Voices<'_> {
+        let (request, target) = (self.job.request, self.target());
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Voices {
+            provider: target.dialect,
+            form: self.form(),
+            asked,
+            client: request.dialect,
+            delivery: request.delivery,
+            task: request.task,
+            label: Label {
+                id: self.job.id,
+                model: &target.model,
+                created: now.map_or(0, |since| since.as_secs()),
+            },
+        }
+    }
+
     /// Sends the request.
-    async fn call(&mut self) -> Result<Call, Why> {
+    async fn call(&mut self, ask: Ask) -> Result<Call, Why> {
         let (job, target) = (self.job, self.target());
         let Some(provider) = &self.lane.provider else {
             return Err(Why::Call(crate::upstream::CallError::NoPeer));
         };
-        let body = dialect::build(target.dialect, job.request, &target.model);
-        let headers = headers::for_attempt(job.request.delivery, job.forwarded);
+        let headers =
+            headers::for_attempt(target.dialect, self.form(), &ask.headers, job.forwarded);
         let bounds = CallBounds {
             connect: target.timeouts.connect,
             write: target.timeouts.write,
         };
         let outgoing = Outgoing {
             method: &http::Method::POST,
-            path: dialect::path(target.dialect),
+            path: &ask.path,
             headers: &headers,
-            body: &body,
+            body: &ask.body,
             affinity: affinity(job.request),
         };
         let called = self.waited(provider.call(outgoing, bounds)).await?;
@@ -135,18 +174,16 @@ impl Turn<'_> {
             return Ok(Kind::Bad);
         }
         let media = head.content_type().map(media_type).unwrap_or_default();
-        match self.job.request.delivery {
-            Delivery::Stream(_) if media.eq_ignore_ascii_case("text/event-stream") => {
-                Ok(Kind::Stream)
-            }
-            Delivery::Whole if media.eq_ignore_ascii_case("application/json") => Ok(Kind::Whole),
-            Delivery::Stream(_) | Delivery::Whole => Err(Why::ContentType),
+        match self.form() {
+            Form::Stream if media.eq_ignore_ascii_case("text/event-stream") => Ok(Kind::Stream),
+            Form::Whole if media.eq_ignore_ascii_case("application/json") => Ok(Kind::Whole),
+            Form::Stream | Form::Whole => Err(Why::ContentType),
         }
     }
 
     /// Reads a stream until its gate opens.
-    async fn stream(&mut self, call: &mut Call) -> Result<Held, Why> {
-        let mut pump = self.pump();
+    async fn stream(&mut self, call: &mut Call, asked: Task) -> Result<Held, Why> {
+        let mut pump = self.pump(asked);
         let mut claimed = self.job.budget.hold();
         let mut now = Instant::now();
         loop {
@@ -177,19 +214,25 @@ impl Turn<'_> {
                 (now.saturating_duration_since(since), commit.name())
             });
             self.pump = Some(pump);
-            return Ok(Held::Stream { frames, flow });
+            // Held to its end, it has become one document.
+            return match (self.job.request.delivery, flow) {
+                (Delivery::Whole, Flow::Ended) => Ok(Held::Whole(frames)),
+                (Delivery::Whole, Flow::Broken(why)) => Err(why),
+                (_, flow) => Ok(Held::Stream { frames, flow }),
+            };
         }
     }
 
-    fn pump(&self) -> Pump {
+    fn pump(&self, asked: Task) -> Pump {
         let (job, policy) = (self.job, self.job.policy());
         Pump::new(Terms {
-            dialect: self.target().dialect,
-            delivery: job.request.delivery,
+            voices: self.voices(asked),
             event_limit: job.event_limit,
-            hold: match self.way_out {
-                WayOut::Open => policy.hold,
-                WayOut::Shut => Hold::None,
+            hold: match (self.way_out, job.request.delivery) {
+                // It is one document, which has no head.
+                (_, Delivery::Whole) => Hold::All,
+                (WayOut::Open, _) => policy.hold,
+                (WayOut::Shut, _) => Hold::None,
             },
             inspector: self.inspector(),
             malformed: policy.malformed,
@@ -203,12 +246,19 @@ impl Turn<'_> {
     }
 
     /// Reads a whole answer and checks it.
-    async fn whole(&mut self, call: &mut Call) -> Result<Held, Why> {
+    async fn whole(&mut self, call: &mut Call, asked: Task) -> Result<Held, Why> {
         // A whole answer is written once it is thought out: its head is its first token.
         self.began(Instant::now());
         let body = whole::read(self, call, self.job.answer_limit).await?;
-        self.usage = whole::check(self.target().dialect, &body, self.inspector())?;
-        Ok(Held::Whole(body))
+        let (told, usage) = whole::check(&self.voices(asked), &body, self.inspector())?;
+        self.usage = usage;
+        Ok(match self.job.request.delivery {
+            Delivery::Whole => Held::Whole(told),
+            Delivery::Stream(_) => Held::Stream {
+                frames: told,
+                flow: Flow::Ended,
+            },
+        })
     }
 
     /// Reads an error body and says what is wrong.

@@ -14,10 +14,11 @@ use crate::relay::chance::Chance;
 use crate::relay::client::{AnswerHead, Client, ClientGone, Content};
 use crate::relay::job::{Job, Report};
 use crate::relay::pour::{Opening, Outside, Stop};
+use crate::relay::release;
+use crate::relay::surface::{self, Shown};
 use crate::relay::turn::{Turn, provider_code};
 use crate::relay::verdict::{self, Alarm, End, Judgement, Ruling, Tried, Why};
 use crate::relay::walk::{Next, Terms, Walk};
-use crate::relay::{release, surface};
 use crate::route::Target;
 use crate::telemetry::{Attempt, AttemptKind, Outcome, ProviderCode, fallback_reason};
 
@@ -60,7 +61,7 @@ pub(super) enum Opened {
 struct Lost {
     target: Arc<str>,
     ruling: Ruling,
-    document: Option<(u16, Bytes)>,
+    shown: Option<Shown>,
 }
 
 /// What becomes of an exchange after an attempt.
@@ -176,8 +177,8 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     /// Books a failed attempt of which the client has seen nothing.
     fn failed(&mut self, mut turn: Box<Turn<'j>>, why: &Why) -> Lost {
         let judged = verdict::judge(why, self.job.policy(), self.judged_as(&turn));
-        let document = match judged.ruling {
-            Ruling::Surface => surface::document(turn.lane, self.job.request.dialect, why),
+        let shown = match judged.ruling {
+            Ruling::Surface => surface::shown(turn.lane, self.job.request.dialect, why),
             _ => None,
         };
         let target = Arc::clone(&turn.target().name);
@@ -189,7 +190,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         Lost {
             target,
             ruling: judged.ruling,
-            document,
+            shown,
         }
     }
 
@@ -212,8 +213,16 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             }
             return After::Step(next);
         }
-        let Some((status, body)) = lost.document else {
-            return After::Step(Next::Exhausted);
+        let (status, body) = match lost.shown {
+            Some(Shown::Document(status, body)) => (status, body),
+            Some(Shown::Fault(fault)) => {
+                self.fail(fault).await;
+                if self.begun == Begun::No {
+                    self.report.outcome = Outcome::ProviderError;
+                }
+                return After::Over;
+            }
+            None => return After::Step(Next::Exhausted),
         };
         if self.begun == Begun::Yes {
             self.tell(surface::fault()).await;

@@ -247,6 +247,8 @@ pub(super) fn weight(event: &Event<'_>) -> Tokens {
         } => name.as_deref().map_or(0, letters) + letters(arguments),
         Event::Media { .. } => LETTERS,
         Event::Started
+        | Event::Signature { .. }
+        | Event::Aside { .. }
         | Event::Finished { .. }
         | Event::Usage(_)
         | Event::Failed(_)

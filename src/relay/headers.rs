@@ -5,32 +5,54 @@
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderName, HeaderValue};
 
-use crate::exchange::Delivery;
+use crate::exchange::{Dialect, Form};
 
 const AGENT: &str = concat!("segue/", env!("CARGO_PKG_VERSION"));
 
 /// Client headers that may go on to a provider, lower case. All else stays here, credentials,
 /// cookies and addresses first of all.
-pub const FORWARDED: [&str; 4] = [
+pub const FORWARDED: [&str; 6] = [
     "traceparent",
     "tracestate",
     "openai-beta",
     "idempotency-key",
+    "anthropic-version",
+    "anthropic-beta",
 ];
 
-/// The headers of one attempt.
+/// Whether a header means something to a provider of this format.
+fn concerns(provider: Dialect, name: &HeaderName) -> bool {
+    match name.as_str() {
+        "openai-beta" => provider == Dialect::OpenAi,
+        "anthropic-version" | "anthropic-beta" => provider == Dialect::Anthropic,
+        _ => true,
+    }
+}
+
+/// The headers of one attempt; `own` are those that the provider's format wants.
 pub(super) fn for_attempt(
-    delivery: Delivery,
+    provider: Dialect,
+    form: Form,
+    own: &[(HeaderName, HeaderValue)],
     forwarded: &[(HeaderName, HeaderValue)],
 ) -> Vec<(HeaderName, HeaderValue)> {
-    let accept = match delivery {
-        Delivery::Whole => "application/json",
-        Delivery::Stream(_) => "text/event-stream",
+    let accept = match form {
+        Form::Whole => "application/json",
+        Form::Stream => "text/event-stream",
     };
-    let mut headers = Vec::with_capacity(3 + forwarded.len());
+    let mut headers = Vec::with_capacity(3 + own.len() + forwarded.len());
     headers.push((CONTENT_TYPE, HeaderValue::from_static("application/json")));
     headers.push((ACCEPT, HeaderValue::from_static(accept)));
     headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
-    headers.extend_from_slice(forwarded);
+    let forwarded = forwarded
+        .iter()
+        .filter(|(name, _)| concerns(provider, name));
+    headers.extend(forwarded.cloned());
+    // What the client says itself goes before what its format wants at least.
+    for (name, value) in own {
+        if !headers.iter().any(|(said, _)| said == name) {
+            headers.push((name.clone(), value.clone()));
+        }
+    }
     headers
 }

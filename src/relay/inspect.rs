@@ -201,9 +201,13 @@ impl Choice {
                     Finish::Stop | Finish::Length | Finish::ToolCalls | Finish::Other => Ok(()),
                 }
             }
-            Event::Started | Event::Usage(_) | Event::Failed(_) | Event::Ping | Event::End => {
-                Ok(())
-            }
+            Event::Started
+            | Event::Signature { .. }
+            | Event::Aside { .. }
+            | Event::Usage(_)
+            | Event::Failed(_)
+            | Event::Ping
+            | Event::End => Ok(()),
         }
     }
 
@@ -364,7 +368,12 @@ mod tests {
 
     fn inspector(policy: &Policy, fields: &str) -> Inspector {
         let body = format!(r#"{{"model":"m","messages":[{{}}]{fields}}}"#);
-        let request = dialect::parse(Dialect::OpenAi, Bytes::from(body)).unwrap();
+        let request = dialect::parse(
+            Dialect::OpenAi,
+            crate::exchange::Task::Chat,
+            Bytes::from(body),
+        )
+        .unwrap();
         Inspector::new(policy, &request)
     }
 

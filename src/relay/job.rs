@@ -16,6 +16,8 @@ use crate::units::ByteSize;
 
 /// One exchange to carry: the request, where it may go and what it may take.
 pub struct Job<'a> {
+    /// The exchange's id.
+    pub id: &'a str,
     /// What the client asks for.
     pub request: &'a Request,
     /// The route it asked for.

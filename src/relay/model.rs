@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::dialect;
-use crate::exchange::{Delivery, Dialect, UsageWish};
+use crate::dialect::{self, Voices};
+use crate::exchange::{Delivery, Dialect, Task, UsageWish};
 use crate::relay::gate::{Commit, Gate, HeldTooMuch};
 use crate::relay::inspect::Inspector;
 use crate::relay::pump::{Life, Pump, Terms};
@@ -272,7 +272,7 @@ pub(super) fn strict() -> Option<Inspector> {
         ..Policy::default()
     };
     let body = r#"{"model":"m","messages":[{}],"response_format":{"type":"json_object"},"tools":[{"function":{"name":"a"}}]}"#;
-    let request = dialect::parse(Dialect::OpenAi, body.into()).ok()?;
+    let request = dialect::parse(Dialect::OpenAi, Task::Chat, body.into()).ok()?;
     Some(Inspector::new(&policy, &request))
 }
 
@@ -324,10 +324,13 @@ pub(super) fn cut(bytes: &[u8], way: usize) {
     assert_eq!(run(&[bytes]), run(&[head, middle, tail]), "{hold:?}");
 }
 
-fn terms(hold: Hold, malformed: Malformed, inspector: Option<Inspector>) -> Terms {
+fn terms(hold: Hold, malformed: Malformed, inspector: Option<Inspector>) -> Terms<'static> {
     Terms {
-        dialect: Dialect::OpenAi,
-        delivery: Delivery::Stream(UsageWish::NotAsked),
+        voices: Voices::alike(
+            Dialect::OpenAi,
+            Task::Chat,
+            Delivery::Stream(UsageWish::NotAsked),
+        ),
         event_limit: ByteSize::kib(1),
         hold,
         inspector,

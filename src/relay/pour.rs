@@ -68,7 +68,7 @@ impl Turn<'_> {
         frames: Bytes,
         flow: Flow,
     ) -> End {
-        let (Some(mut call), Some(mut pump)) = (self.call.take(), self.pump.take()) else {
+        let (Some(mut call), mut pump) = (self.call.take(), self.pump.take()) else {
             return End::Broken(Why::Malformed);
         };
         let mut opening = Some(opening);
@@ -83,6 +83,10 @@ impl Turn<'_> {
                 Flow::Broken(why) => break End::Broken(why),
                 Flow::Open => {}
             }
+            // Only what is pumped goes on.
+            let Some(pump) = &mut pump else {
+                break End::Broken(Why::Malformed);
+            };
             (frames, flow) = loop {
                 let watched = outside(client, &mut stop);
                 let raced = self.watch.race(now, None, call.chunk(), watched).await;
@@ -94,7 +98,7 @@ impl Turn<'_> {
                     Raced::Expired(expired) => pump.broken_off(Why::Expired(expired), now),
                     Raced::Outside(Outside::Stopping) => pump.broken_off(Why::Stopping, now),
                     Raced::Outside(Outside::Left) => {
-                        self.tally(&pump);
+                        self.tally(pump);
                         return End::Aborted;
                     }
                     Raced::Gate => continue,
@@ -110,7 +114,9 @@ impl Turn<'_> {
                 }
             };
         };
-        self.tally(&pump);
+        if let Some(pump) = &pump {
+            self.tally(pump);
+        }
         if let End::Served = end {
             // Only what ended well gives its connection back.
             self.call = Some(call);

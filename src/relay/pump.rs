@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::dialect::{self, Carry};
-use crate::exchange::{Delivery, Dialect, Event, Failure, Usage, UsageWish};
+use crate::dialect::{self, Told, Voices};
+use crate::exchange::{Event, Failure, Usage};
 use crate::relay::gate::{self, Commit, Gate, HeldTooMuch};
 use crate::relay::inspect::Inspector;
 use crate::relay::verdict::Why;
@@ -16,11 +16,9 @@ use crate::sse;
 use crate::units::{ByteSize, Tokens};
 
 /// What a pump is to do with one attempt's stream.
-pub(super) struct Terms {
-    /// What the provider speaks.
-    pub(super) dialect: Dialect,
-    /// How the client wants its answer.
-    pub(super) delivery: Delivery,
+pub(super) struct Terms<'a> {
+    /// Who speaks what.
+    pub(super) voices: Voices<'a>,
     /// A single event, at most.
     pub(super) event_limit: ByteSize,
     /// How much of the head is held.
@@ -60,12 +58,10 @@ pub(super) struct Step {
 pub(super) struct Pump {
     frames: sse::Decoder,
     answer: dialect::Stream,
-    dialect: Dialect,
     gate: Gate,
     /// Dropped at the commit.
     inspector: Option<Inspector>,
     malformed: Malformed,
-    usage_wish: UsageWish,
     usage: Option<Usage>,
     tokens: Tokens,
     skipped: u32,
@@ -102,6 +98,8 @@ impl<'i> Seen<'i> {
             | Event::ToolCall { .. }
             | Event::Refusal { .. }
             | Event::Media { .. }
+            | Event::Signature { .. }
+            | Event::Aside { .. }
             | Event::Finished { .. }
             | Event::Ping
             | Event::End => {}
@@ -114,19 +112,13 @@ impl<'i> Seen<'i> {
 
 impl Pump {
     /// A pump for one attempt.
-    pub(super) fn new(terms: Terms) -> Self {
-        let usage_wish = match terms.delivery {
-            Delivery::Stream(wish) => wish,
-            Delivery::Whole => UsageWish::NotAsked,
-        };
+    pub(super) fn new(terms: Terms<'_>) -> Self {
         Self {
             frames: sse::Decoder::new(terms.event_limit),
-            answer: dialect::Stream::new(terms.dialect),
-            dialect: terms.dialect,
+            answer: dialect::Stream::new(&terms.voices),
             gate: Gate::new(terms.hold),
             inspector: terms.inspector,
             malformed: terms.malformed,
-            usage_wish,
             usage: None,
             tokens: Tokens(0),
             skipped: 0,
@@ -143,9 +135,9 @@ impl Pump {
         self.gate.since()
     }
 
-    /// The bytes of the frames that are held now.
+    /// The bytes that are held now: frames, and what is gathered to become a whole answer.
     pub(super) fn held(&self) -> usize {
-        self.gate.len()
+        self.gate.len().saturating_add(self.answer.gathered())
     }
 
     /// The content that has come so far.
@@ -193,7 +185,11 @@ impl Pump {
         let tail = match self.frames.finish() {
             Ok(None) => None,
             Ok(Some(frame)) => {
-                let raw = frame.data.as_deref().map(|data| sse::encode(None, data));
+                let name = frame
+                    .event
+                    .as_deref()
+                    .and_then(|name| std::str::from_utf8(name).ok());
+                let raw = frame.data.as_deref().map(|data| sse::encode(name, data));
                 let closed = sse::Frame {
                     raw: raw.unwrap_or_default(),
                     ..frame
@@ -233,7 +229,7 @@ impl Pump {
         now: Instant,
     ) -> Option<Result<(), Why>> {
         let mut seen = Seen::by(self.inspector.as_mut());
-        let Ok(carry) = self.answer.frame(frame, &mut |event| seen.take(&event)) else {
+        let Ok(told) = self.answer.frame(frame, &mut |event| seen.take(&event)) else {
             return self.unread();
         };
         let Seen {
@@ -246,30 +242,30 @@ impl Pump {
         self.usage = usage.or(self.usage);
         self.tokens += tokens;
         step.tokens += tokens;
-        step.life = step.life.max(match carry {
+        step.life = step.life.max(match told {
             _ if tokens > Tokens(0) => Life::Content,
-            Carry::Comment => Life::None,
-            _ => Life::Progress,
+            Told::Life(_) => Life::None,
+            Told::Answer(_) | Told::End | Told::Failure => Life::Progress,
         });
         if let Some(why) = objection {
             return Some(Err(why));
         }
-        let out = match carry {
-            Carry::Forward => clean(frame),
-            Carry::UsageOnly if self.usage_wish == UsageWish::Asked => clean(frame),
-            Carry::UsageOnly => return None,
+        let out = match told {
             // Before the commit nobody waits for a sign of life: a status can still go out.
-            Carry::Comment if is_labelled(frame) || self.gate.commit().is_none() => return None,
-            Carry::Comment => frame.raw.clone(),
-            Carry::Failure => {
+            Told::Life(_) if self.gate.commit().is_none() => return None,
+            Told::Answer(bytes) | Told::Life(bytes) => bytes,
+            Told::Failure => {
                 return Some(Err(Why::InStream {
                     failure: failure.unwrap_or_default(),
                     document: frame.data.clone().unwrap_or_default(),
                 }));
             }
-            Carry::End if !self.answer.finished() => return Some(Err(Why::Truncated)),
-            Carry::End => return Some(self.end()),
+            Told::End if !self.answer.finished() => return Some(Err(Why::Truncated)),
+            Told::End => return Some(self.end()),
         };
+        if out.is_empty() && tokens == Tokens(0) {
+            return None;
+        }
         self.pass(out, tokens, now)
     }
 
@@ -300,7 +296,7 @@ impl Pump {
         if let Some(inspector) = &self.inspector {
             inspector.end()?;
         }
-        self.gate.end(dialect::end(self.dialect));
+        self.gate.end(self.answer.end());
         Ok(())
     }
 
@@ -316,17 +312,4 @@ impl Pump {
         }
         step
     }
-}
-
-/// The frame as it may go to a client: fields that the SDKs stumble over (`id`, `retry`, a name
-/// where the format has none) are left out.
-fn clean(frame: &sse::Frame) -> Bytes {
-    match &frame.data {
-        Some(data) if is_labelled(frame) => sse::encode(None, data),
-        _ => frame.raw.clone(),
-    }
-}
-
-fn is_labelled(frame: &sse::Frame) -> bool {
-    frame.id.is_some() || frame.retry.is_some() || frame.event.is_some()
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use memchr::memmem;
 
 use crate::dialect;
-use crate::exchange::{Dialect, Fault, FaultKind};
+use crate::exchange::{Class, Dialect, Fault, FaultKind};
 use crate::json::Fields;
 use crate::relay::live::Lane;
 use crate::relay::verdict::Why;
@@ -16,18 +16,48 @@ const SCRUBBED: &[u8] = b"***";
 /// A credential shorter than this is no secret worth hiding, and would match by chance.
 const SHORTEST: usize = 8;
 
-/// What of a failed attempt goes to the client: the provider's own words, without our credential,
-/// or ours where it found none that an SDK could read. `None` when that is nobody's business but ours.
-pub(super) fn document(lane: &Lane, client: Dialect, why: &Why) -> Option<(u16, Bytes)> {
+/// What of a failed attempt goes to the client, without our credential.
+#[derive(Debug)]
+pub(super) enum Shown {
+    /// The provider's own document with its status, where the client speaks the same format.
+    Document(u16, Bytes),
+    /// The provider's message in the client's format.
+    Fault(Fault),
+}
+
+/// What of a failed attempt goes to the client: the provider's own words, or ours where it found
+/// none that an SDK could read. `None` when that is nobody's business but ours.
+pub(super) fn shown(lane: &Lane, client: Dialect, why: &Why) -> Option<Shown> {
     let (status, body) = why.shown().or_else(|| missing(why))?;
-    if !is_error(body) {
-        return Some((status, dialect::fault(client, &fault())));
-    }
-    let body = match &lane.provider {
-        Some(provider) => scrub(body.clone(), provider.spec()),
-        None => body.clone(),
+    let clean = |body: Bytes| match &lane.provider {
+        Some(provider) => scrub(body, provider.spec()),
+        None => body,
     };
-    Some((status, body))
+    if lane.target.dialect != client {
+        let said = why.failure().and_then(|failure| failure.message.clone());
+        let said = said.map(|said| clean(Bytes::from(said)));
+        let said = said.and_then(|said| String::from_utf8(said.into()).ok());
+        return Some(Shown::Fault(Fault {
+            message: said.map_or(fault().message, Into::into),
+            ..Fault::new(kind(why), "")
+        }));
+    }
+    Some(if is_error(body) {
+        Shown::Document(status, clean(body.clone()))
+    } else {
+        Shown::Document(status, dialect::fault(client, &fault()))
+    })
+}
+
+/// The cause, as a client of another format is told it.
+fn kind(why: &Why) -> FaultKind {
+    match why.class() {
+        Class::ContextLength => FaultKind::ContextLength,
+        Class::ContentPolicy => FaultKind::ContentPolicy,
+        Class::TooLarge => FaultKind::BodyTooLarge,
+        Class::NotFound => FaultKind::UnknownModel,
+        _ => FaultKind::BadRequest,
+    }
 }
 
 /// What is said of a request that a provider refused without words that can be passed on.

@@ -10,7 +10,8 @@ use super::inspect::Inspector;
 use super::model::{self, Got};
 use super::pump::{Life, Pump, Terms};
 use super::verdict::Why;
-use crate::exchange::{Delivery, Dialect, UsageWish};
+use crate::dialect::Voices;
+use crate::exchange::{Delivery, Dialect, Task, UsageWish};
 use crate::route::{Hold, Malformed};
 use crate::units::{ByteSize, Tokens};
 
@@ -51,10 +52,9 @@ fn said(text: &str) -> String {
     chunk(&format!(r#"{{"content":{text:?}}}"#), "null")
 }
 
-fn terms(wish: UsageWish, hold: Hold) -> Terms {
+fn terms(wish: UsageWish, hold: Hold) -> Terms<'static> {
     Terms {
-        dialect: Dialect::OpenAi,
-        delivery: Delivery::Stream(wish),
+        voices: Voices::alike(Dialect::OpenAi, Task::Chat, Delivery::Stream(wish)),
         event_limit: ByteSize::kib(64),
         hold,
         inspector: None,

@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::dialect;
-use crate::exchange::{Dialect, Event, Failure, Usage};
+use crate::dialect::{self, Voices};
+use crate::exchange::{Event, Failure, Usage};
 use crate::relay::inspect::Inspector;
 use crate::relay::turn::Turn;
 use crate::relay::verdict::Why;
@@ -46,16 +46,17 @@ pub(super) async fn read(
     }
 }
 
-/// Looks for what makes a good status a bad answer; returns the usage.
+/// Looks for what makes a good status a bad answer; returns what the client is to have, and the
+/// usage.
 pub(super) fn check(
-    dialect: Dialect,
+    voices: &Voices<'_>,
     body: &Bytes,
     mut inspector: Option<Inspector>,
-) -> Result<Option<Usage>, Why> {
+) -> Result<(Bytes, Option<Usage>), Why> {
     let mut usage = None;
     let mut failure: Option<Box<Failure>> = None;
     let mut flaw = None;
-    dialect::whole(dialect, body, &mut |event| {
+    let told = dialect::whole(voices, body, &mut |event| {
         if let (Some(inspector), None) = (&mut inspector, &flaw) {
             flaw = inspector.event(&event).err();
         }
@@ -72,8 +73,8 @@ pub(super) fn check(
     }
     match (flaw, inspector) {
         (Some(why), _) => Err(why),
-        (None, Some(inspector)) => inspector.end().map(|()| usage),
-        (None, None) => Ok(usage),
+        (None, Some(inspector)) => inspector.end().map(|()| (told, usage)),
+        (None, None) => Ok((told, usage)),
     }
 }
 

@@ -16,4 +16,4 @@ pub use plan::{Ask, LeftOut, Omission, Place, Plan, plan};
 pub use policy::{
     Check, Choice, Hedge, HedgeAfter, Hold, Malformed, Policy, Reach, Refusals, Retries, Timeouts,
 };
-pub use table::{Balance, Price, Route, Routes, Target, Tier};
+pub use table::{Balance, Price, Route, Routes, StreamUse, Target, Tier};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::exchange::Dialect;
+use crate::dialect::Profile;
+use crate::exchange::{Abilities, Delivery, Dialect, Form};
 use crate::route::{Policy, Timeouts};
 use crate::units::MicroUsd;
 
@@ -24,6 +25,35 @@ pub struct Target {
     pub price: Option<Price>,
     /// The bounds of one attempt at it.
     pub timeouts: Timeouts,
+    /// How it differs from its format.
+    pub profile: Arc<Profile>,
+    /// What the model can do.
+    pub abilities: Arc<Abilities>,
+    /// In what form it answers.
+    pub stream: StreamUse,
+}
+
+/// Whether a target is asked for streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamUse {
+    /// When the client asks for one.
+    #[default]
+    AsAsked,
+    /// Always: the clocks of streams then watch over whole answers too.
+    Always,
+    /// Never: its whole answer becomes a stream for a client that asked for one.
+    Never,
+}
+
+impl StreamUse {
+    /// The form that the target is asked for.
+    pub fn form(self, delivery: Delivery) -> Form {
+        match self {
+            Self::AsAsked => delivery.form(),
+            Self::Always => Form::Stream,
+            Self::Never => Form::Whole,
+        }
+    }
 }
 
 /// What a target charges for a million tokens.

@@ -1,9 +1,10 @@
 //! What segue itself says to a client of this format: faults, the end mark, lists of models.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 
-use crate::exchange::{Fault, FaultKind};
+use crate::dialect::voices::{Label, Voices};
+use crate::exchange::{Answer, Event, Fault, FaultKind, Task};
 use crate::sse;
 
 /// The end mark of a stream that ended well; never after [`fault_event`].
@@ -11,6 +12,28 @@ pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// What `created` says of a model: a route has no date, and the official SDKs want a number.
 const CREATED: u64 = 0;
+
+/// Tells an answer as a stream.
+#[derive(Debug)]
+pub struct Teller {}
+
+impl Teller {
+    /// At the start of an answer.
+    pub fn new(_: &Voices<'_>) -> Self {
+        Self {}
+    }
+
+    /// Writes the frames for the next event.
+    pub fn event(&mut self, _: &Event<'_>, _: &mut BytesMut) {}
+
+    /// Writes what ends it well.
+    pub fn end(&mut self, _: &mut BytesMut) {}
+}
+
+/// A whole answer.
+pub fn whole(_: Task, _: &Answer, _: &Label<'_>) -> Bytes {
+    Bytes::new()
+}
 
 /// The body of an error status.
 pub fn fault(fault: &Fault) -> Bytes {
@@ -80,6 +103,8 @@ fn words(kind: FaultKind) -> (&'static str, Option<&'static str>) {
         FaultKind::BodyTooLarge => (CLIENT, Some("request_too_large")),
         FaultKind::HeadTooLarge => (CLIENT, Some("request_head_too_large")),
         FaultKind::UnsupportedMediaType => (CLIENT, Some("unsupported_media_type")),
+        FaultKind::ContextLength => (CLIENT, Some("context_length_exceeded")),
+        FaultKind::ContentPolicy => (CLIENT, Some("content_policy_violation")),
         FaultKind::RateLimited => ("rate_limit_error", Some("rate_limit_exceeded")),
         FaultKind::Overloaded => ("service_unavailable_error", Some("server_is_overloaded")),
         FaultKind::ProviderFailed => (SERVER, Some("provider_failed")),
@@ -124,7 +149,7 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [FaultKind; 14] = [
+    const KINDS: [FaultKind; 16] = [
         FaultKind::BadRequest,
         FaultKind::Unauthorized,
         FaultKind::NotFound,
@@ -134,6 +159,8 @@ mod tests {
         FaultKind::BodyTooLarge,
         FaultKind::HeadTooLarge,
         FaultKind::UnsupportedMediaType,
+        FaultKind::ContextLength,
+        FaultKind::ContentPolicy,
         FaultKind::RateLimited,
         FaultKind::Overloaded,
         FaultKind::ProviderFailed,
@@ -202,7 +229,7 @@ mod tests {
                 ..Failure::default()
             };
             let mut told = Vec::new();
-            let carry = Stream::new()
+            let carry = Stream::new(crate::exchange::Task::Chat)
                 .frame(&frame, &mut |event| told.push(format!("{event:?}")))
                 .unwrap();
             assert_eq!(carry, Carry::Failure);

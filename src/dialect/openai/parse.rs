@@ -2,7 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Request, UsageWish};
+use crate::dialect::ask::Unfit;
+use crate::exchange::{
+    Conversation, Delivery, Dialect, Fault, FaultKind, Need, Request, Task, UsageWish,
+};
 use crate::json::Fields;
 use crate::units::Tokens;
 
@@ -24,6 +27,21 @@ const MAX_OUTPUT: u64 = 1 << 32;
 /// `OpenAI`'s own bound (API reference, `n`).
 const MAX_CHOICES: u32 = 128;
 
+/// Reads a client's request.
+///
+/// # Errors
+/// As [`chat`].
+pub fn request(task: Task, body: Bytes) -> Result<Request, Fault> {
+    match task {
+        Task::Chat | Task::Completion | Task::Embedding | Task::Count => chat(body),
+    }
+}
+
+/// Reads all of a request.
+pub fn conversation(_: &Request) -> Result<Conversation<'_>, Unfit> {
+    Err(Unfit::Lacks(Need::Native))
+}
+
 /// Reads a request of `POST /v1/chat/completions`. A field that is `null` counts as absent.
 ///
 /// # Errors
@@ -43,6 +61,7 @@ pub fn chat(body: Bytes) -> Result<Request, Fault> {
     let choices = integer("n", value("n"), MAX_CHOICES.into())?;
     Ok(Request {
         dialect: Dialect::OpenAi,
+        task: Task::Chat,
         model,
         delivery,
         max_output: completion.or(older).map(Tokens),

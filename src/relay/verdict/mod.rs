@@ -121,9 +121,11 @@ fn ruling(why: &Why, class: Class, policy: &Policy, kind: AttemptKind) -> Ruling
 fn built_in(why: &Why, class: Class, policy: &Policy, kind: AttemptKind) -> Ruling {
     match why {
         // To ask again would bring the same.
-        Why::Call(CallError::BadRequest) | Why::TooLarge | Why::HeldTooMuch | Why::Refused => {
-            Ruling::FallBack
-        }
+        Why::Call(CallError::BadRequest)
+        | Why::Unfit(_)
+        | Why::TooLarge
+        | Why::HeldTooMuch
+        | Why::Refused => Ruling::FallBack,
         Why::Expired(_)
         | Why::Call(CallError::NoPeer | CallError::ConnectTimeout | CallError::WriteTimeout) => {
             Ruling::FallBackOrRetry
@@ -171,6 +173,7 @@ fn retry(why: &Why, policy: &Policy) -> Ruling {
 fn health(why: &Why, class: Class, kind: AttemptKind) -> Settled {
     match why {
         Why::Call(CallError::BadRequest)
+        | Why::Unfit(_)
         | Why::Refused
         | Why::NotJson
         | Why::UnknownTool

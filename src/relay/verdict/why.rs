@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::dialect;
+use crate::dialect::{self, Unfit};
 use crate::exchange::{Class, Failure, Fault, FaultKind};
 use crate::relay::clocks::Expired;
 use crate::relay::wait;
@@ -71,6 +71,8 @@ pub(in crate::relay) enum Why {
     UnknownTool,
     /// More came than may be held of an answer that is held to its end.
     HeldTooMuch,
+    /// The request cannot be put to this target: nothing was sent.
+    Unfit(Unfit),
     /// Our own memory bound is reached.
     Budget,
     /// The process stops, and its time for running exchanges is over.
@@ -104,6 +106,7 @@ impl Why {
             Self::NotJson => "not_json",
             Self::UnknownTool => "unknown_tool",
             Self::HeldTooMuch => "held_too_much",
+            Self::Unfit(unfit) => unfit.name(),
             Self::Budget => "buffer_limit",
             Self::Stopping => "stopping",
         }
@@ -138,6 +141,7 @@ impl Why {
             }
             Self::Empty | Self::NotJson | Self::UnknownTool => Class::BadModelOutput,
             Self::Refused => Class::ContentPolicy,
+            Self::Unfit(_) => Class::BadRequest,
             Self::Budget | Self::Stopping => Class::Overloaded,
             Self::Call(_)
             | Self::Expired(_)

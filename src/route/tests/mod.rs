@@ -1,13 +1,14 @@
 //! The promises of a plan.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::{
     Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Price, Reach, Resort, Route,
-    Standing, Target, Tier, Timeouts, plan,
+    Standing, StreamUse, Target, Tier, Timeouts, plan,
 };
 use crate::exchange::Dialect;
 use crate::units::MicroUsd;
@@ -50,6 +51,9 @@ fn target(model: &str, weight: u32) -> Target {
         weight,
         price: None,
         timeouts: Timeouts::default(),
+        profile: Arc::default(),
+        abilities: Arc::default(),
+        stream: StreamUse::default(),
     }
 }
 

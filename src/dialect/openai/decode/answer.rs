@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use smallvec::SmallVec;
 
-use super::failure;
-use super::leaf::Leaf;
-use super::name::Name;
 use super::usage;
+use crate::dialect::failure;
+use crate::dialect::leaf::Leaf;
+use crate::dialect::name::Name;
 use crate::exchange::{Failure, Finish, Usage};
 
 /// The most pieces a document may have: 128 choices with dozens of tool calls each. Without it

@@ -5,9 +5,6 @@
 
 mod answer;
 mod calls;
-mod failure;
-mod leaf;
-mod name;
 mod read;
 mod usage;
 
@@ -19,10 +16,9 @@ use smallvec::SmallVec;
 use self::answer::{Answer, Beside, Choices, Part, Piece, What};
 use self::calls::Calls;
 use crate::dialect::carry::{Carry, Malformed, Sink};
-use crate::exchange::{Event, Failure};
+use crate::dialect::failure;
+use crate::exchange::{Event, Failure, Task};
 use crate::sse::Frame;
-
-pub use self::failure::failure;
 
 /// The official SDKs end a stream at any data that begins so (openai-python, `_streaming.py`).
 const DONE: &[u8] = b"[DONE]";
@@ -54,8 +50,8 @@ fn is_data_alone(frame: &Frame) -> bool {
 }
 
 impl Stream {
-    /// At the start of a stream.
-    pub fn new() -> Self {
+    /// At the start of a stream that answers such a task.
+    pub fn new(_: Task) -> Self {
         Self::default()
     }
 
@@ -192,13 +188,13 @@ impl Stream {
 /// # Errors
 /// [`Malformed`] for what is no answer, and then nothing has been told: no choices, or one that
 /// has neither a message nor a finish reason.
-pub fn whole(body: &[u8], sink: &mut Sink<'_>) -> Result<(), Malformed> {
+pub fn whole(task: Task, body: &[u8], sink: &mut Sink<'_>) -> Result<(), Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed::NotUtf8)?;
     let answer = read::read(text, Part::Message)?;
     if answer.choices != Choices::Some && answer.failure().is_none() {
         return Err(Malformed::Shape);
     }
-    Stream::new().answer(answer, sink).map(drop)
+    Stream::new(task).answer(answer, sink).map(drop)
 }
 
 /// What is known of one choice.

@@ -9,10 +9,10 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::answer::{Answer, Beside, Choices, Part, What, named};
-use super::failure;
-use super::leaf::Leaf;
-use super::name::Name;
 use crate::dialect::carry::Malformed;
+use crate::dialect::failure;
+use crate::dialect::leaf::Leaf;
+use crate::dialect::name::Name;
 use crate::exchange::Finish;
 
 /// The document, if it is an object whose known fields have the types they must have.

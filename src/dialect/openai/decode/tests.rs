@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Stream, failure, whole};
+use super::{Stream, whole};
+use crate::dialect::failure::failure;
 use crate::dialect::{Carry, Malformed};
-use crate::exchange::{Event, Failure, Usage};
+use crate::exchange::{Event, Failure, Task, Usage};
 use crate::sse::{Decoder, Frame};
 use crate::units::{ByteSize, Tokens};
 
@@ -45,7 +46,7 @@ fn frames(pieces: &[Bytes]) -> Vec<Frame> {
 
 /// One line for each frame, with whether the answer is finished after it, and one for each event.
 fn transcript(pieces: &[Bytes]) -> String {
-    let mut stream = Stream::new();
+    let mut stream = Stream::new(Task::Chat);
     let mut out = String::new();
     for frame in frames(pieces) {
         let mut events = String::new();
@@ -75,7 +76,7 @@ fn frame(data: impl Into<Bytes>) -> Frame {
 
 fn told(data: impl Into<Bytes>) -> Result<Vec<String>, Malformed> {
     let mut events = Vec::new();
-    Stream::new().frame(&frame(data), &mut |event| events.push(format!("{event:?}")))?;
+    Stream::new(Task::Chat).frame(&frame(data), &mut |event| events.push(format!("{event:?}")))?;
     Ok(events)
 }
 
@@ -98,7 +99,9 @@ fn each_recorded_stream_says_what_its_snapshot_says() {
 fn each_recorded_whole_answer_says_what_its_snapshot_says() {
     for (name, bytes) in fixtures("json") {
         let mut out = String::new();
-        let read = whole(&bytes, &mut |event| writeln!(out, "{event:?}").unwrap());
+        let read = whole(Task::Chat, &bytes, &mut |event| {
+            writeln!(out, "{event:?}").unwrap()
+        });
         golden(&format!("whole_{name}"), &format!("{out}{read:?}\n"));
     }
 }
@@ -122,7 +125,7 @@ fn a_stream_cut_anywhere_says_the_same() {
 fn no_stream_is_finished_before_its_last_finish_reason() {
     for (name, bytes) in fixtures("sse") {
         let all = frames(&[bytes]);
-        let mut stream = Stream::new();
+        let mut stream = Stream::new(Task::Chat);
         let mut finished_at = None;
         for (at, frame) in all.iter().enumerate() {
             let mut finishes = false;
@@ -206,7 +209,7 @@ fn no_line_of_a_frame_goes_on_that_is_not_text() {
         (b"\xff\n\n", b"\n\n", false),
     ] {
         let frames = frames(&[[before, CHUNK, after].concat().into()]);
-        let mut stream = Stream::new();
+        let mut stream = Stream::new(Task::Chat);
         let read = frames
             .iter()
             .all(|frame| stream.frame(frame, &mut |_| {}).is_ok());
@@ -216,7 +219,7 @@ fn no_line_of_a_frame_goes_on_that_is_not_text() {
 
 #[test]
 fn a_malformed_frame_tells_nothing_and_changes_nothing() {
-    let mut stream = Stream::new();
+    let mut stream = Stream::new(Task::Chat);
     let broken = r#"{"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}"#;
     let read = stream.frame(&frame(broken), &mut |event| panic!("{event:?}"));
     assert!(read.is_err());
@@ -291,7 +294,7 @@ fn texts_are_borrowed_from_the_frame_where_they_have_no_escapes() {
         }
         _ => {}
     };
-    Stream::new()
+    Stream::new(Task::Chat)
         .frame(&frame(data.clone()), &mut sink)
         .unwrap();
     assert_eq!(seen, 4);
@@ -326,7 +329,7 @@ fn what_counts_as_an_error_is_what_the_sdks_raise_for() {
             format!(r#"{{"choices":[{{"index":3,"error":{error}}}]}}"#),
             format!(r#"{{"x_groq":{{"error":{error}}}}}"#),
         ] {
-            let carry = Stream::new()
+            let carry = Stream::new(Task::Chat)
                 .frame(&frame(data.clone()), &mut |_| {})
                 .unwrap();
             assert_eq!(carry == Carry::Failure, fails, "{data}");
@@ -349,7 +352,10 @@ fn a_whole_answer_without_an_answer_in_it_is_malformed() {
         "data: {}\n\n",
     ] {
         assert!(
-            whole(body.as_bytes(), &mut |event| panic!("{event:?}")).is_err(),
+            whole(Task::Chat, body.as_bytes(), &mut |event| panic!(
+                "{event:?}"
+            ))
+            .is_err(),
             "{body}"
         );
     }
@@ -490,7 +496,7 @@ fn an_error_message_is_short_and_has_no_control_characters() {
     let message = failure.message.unwrap();
     assert!(message.starts_with("[31mred éé") && message.len() <= 1024 && message.len() > 1020);
     assert_eq!(failure.kind.unwrap().len(), 128);
-    let bytes = super::failure(500, b"\xff\xfe\x00bad");
+    let bytes = crate::dialect::failure::failure(500, b"\xff\xfe\x00bad");
     assert_eq!(bytes.message.as_deref(), Some("\u{fffd}\u{fffd}bad"));
 }
 
@@ -513,7 +519,9 @@ fn an_error_inside_a_stream_has_a_status_only_if_it_names_one() {
                 found = Some(failure.status);
             }
         };
-        Stream::new().frame(&frame(data), &mut sink).unwrap();
+        Stream::new(Task::Chat)
+            .frame(&frame(data), &mut sink)
+            .unwrap();
         assert_eq!(found, Some(status), "{code}");
     }
 }
@@ -532,7 +540,7 @@ fn an_event_named_error_is_a_failure_whatever_its_data() {
             data: data.map(|data: &str| Bytes::copy_from_slice(data.as_bytes())),
             ..frame("")
         };
-        let mut stream = Stream::new();
+        let mut stream = Stream::new(Task::Chat);
         assert_eq!(
             stream.frame(&named, &mut |_| {}),
             Ok(Carry::Failure),
@@ -643,10 +651,10 @@ proptest! {
         for wrap in ["@", r#"{"choices":[{"delta":@,"message":@}]}"#, r#"{"usage":@}"#, r#"{"error":@}"#] {
             let data = wrap.replace('@', &data);
             let mut count = 0;
-            let read = Stream::new().frame(&frame(data.clone()), &mut |_| count += 1);
+            let read = Stream::new(Task::Chat).frame(&frame(data.clone()), &mut |_| count += 1);
             prop_assert_eq!(read.is_ok(), count > 0);
             let mut count = 0;
-            let read = whole(data.as_bytes(), &mut |_| count += 1);
+            let read = whole(Task::Chat, data.as_bytes(), &mut |_| count += 1);
             prop_assert_eq!(read.is_ok(), count > 0);
             failure(500, data.as_bytes());
         }
@@ -658,7 +666,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_without_panic(data in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = whole(&data, &mut |_| {});
+        let _ = whole(Task::Chat, &data, &mut |_| {});
         failure(200, &data);
         let _ = told(data);
     }
@@ -671,7 +679,7 @@ proptest! {
             assert_eq!(told, choice);
             found.push_str(&text);
         };
-        Stream::new().frame(&frame(data.to_string()), &mut sink).unwrap();
+        Stream::new(Task::Chat).frame(&frame(data.to_string()), &mut sink).unwrap();
         prop_assert_eq!(found, text);
     }
 
@@ -682,7 +690,7 @@ proptest! {
         );
         let mut usage = Usage::default();
         let mut sink = |event: Event<'_>| if let Event::Usage(found) = event { usage = found };
-        let _ = Stream::new().frame(&frame(data), &mut sink);
+        let _ = Stream::new(Task::Chat).frame(&frame(data), &mut sink);
         let most = Tokens(u32::MAX.into());
         prop_assert!(usage.input <= most && usage.output <= most);
         prop_assert!(usage.cached <= usage.input && usage.reasoning <= usage.output);

@@ -1,7 +1,7 @@
 //! Token counts in the words of `OpenAI` and of those who followed it.
 
-use super::leaf::Leaf;
-use super::name::Name;
+use crate::dialect::leaf::Leaf;
+use crate::dialect::name::Name;
 use crate::exchange::Usage;
 use crate::units::Tokens;
 

@@ -16,7 +16,7 @@ const PAGE: &str = "html";
 /// What the body of an error status says: `OpenAI`'s shape, the flat ones (xAI, Mistral, older
 /// vLLM), `detail` (`FastAPI`), a list of one (Gemini's compatible endpoint), a page of HTML, prose,
 /// or nothing. The caller bounds the body.
-pub fn failure(status: u16, body: &[u8]) -> Failure {
+pub(super) fn failure(status: u16, body: &[u8]) -> Failure {
     let text = String::from_utf8_lossy(body);
     let failure = of_text(text.trim_start_matches('\u{feff}'));
     Failure {

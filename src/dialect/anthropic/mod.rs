@@ -1,0 +1,7 @@
+//! Anthropic Messages.
+
+pub mod build;
+pub mod decode;
+pub mod encode;
+pub mod parse;
+pub mod promise;

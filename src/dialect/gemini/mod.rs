@@ -1,0 +1,4 @@
+//! Gemini `generateContent`, for providers.
+
+pub mod build;
+pub mod decode;
