@@ -86,6 +86,14 @@ impl Unfit {
         }
     }
 
+    /// The field to blame, by the client's name for it.
+    pub fn param(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Lacks(_) => None,
+            Self::Unreadable { param, .. } | Self::Drops(param) => Some(param.clone()),
+        }
+    }
+
     /// The reason's name in log and metrics.
     pub fn name(&self) -> &'static str {
         match self {

@@ -64,6 +64,7 @@ pub(super) fn book(
     record.first_byte = sent.map(|(_, at)| since(at));
     record.first_token = report.first_token.map(since);
     record.attempts = report.attempts;
+    record.left_out = report.left_out;
     if report.outcome == Outcome::Aborted && report.fault.is_none() {
         outbound::abandon(session);
     }

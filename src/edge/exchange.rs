@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::edge::generation::{Generation, Generations};
 use crate::edge::inbound;
+use crate::exchange::Dialect;
 use crate::relay::{Allowance, Budget};
 use crate::telemetry::{AccessLog, Gauged, Metrics, Protocol, Record};
 use crate::upstream::{PeerLease, Provider};
@@ -33,6 +34,8 @@ pub(super) struct Shared {
 pub(super) struct Exchange {
     pub(super) generation: Arc<Generation>,
     pub(super) record: Record,
+    /// The format in which the client expects to be answered.
+    pub(super) dialect: Dialect,
     /// Set when Pingora's native phases serve it.
     pub(super) passage: Option<Passage>,
     /// When its head had come.
@@ -79,6 +82,7 @@ impl Exchange {
     pub(super) fn new(shared: &Arc<Shared>) -> Self {
         Self {
             generation: shared.generations.current(),
+            dialect: Dialect::OpenAi,
             record: Record::begin(SystemTime::now(), String::new(), Protocol::H1),
             passage: None,
             begun: Instant::now(),
@@ -99,6 +103,7 @@ impl Exchange {
 
     /// Notes what the head says before anything is decided.
     pub(super) fn open(&mut self, session: &mut ServerSession) {
+        self.dialect = inbound::dialect(session.req_header());
         self.record.request_id = inbound::request_id(&session.req_header().headers);
         if session.is_http2() {
             self.record.protocol = Protocol::H2;

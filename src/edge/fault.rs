@@ -6,8 +6,17 @@ use crate::dialect;
 use crate::edge::head::Refusal;
 use crate::exchange::{Dialect, Fault, FaultKind};
 
-/// The status for a cause.
-pub(super) fn status(kind: FaultKind) -> u16 {
+/// The status for a cause, as the client's format knows it.
+pub(super) fn status(client: Dialect, kind: FaultKind) -> u16 {
+    match (client, kind) {
+        // The statuses of its own that Anthropic documents ("Errors").
+        (Dialect::Anthropic, FaultKind::Overloaded) => 529,
+        (Dialect::Anthropic, FaultKind::ProviderFailed) => 500,
+        _ => plain_status(kind),
+    }
+}
+
+fn plain_status(kind: FaultKind) -> u16 {
     match kind {
         FaultKind::BadRequest | FaultKind::ContextLength | FaultKind::ContentPolicy => 400,
         FaultKind::Unauthorized => 401,
@@ -41,7 +50,7 @@ pub(super) fn refused_head(refusal: Refusal) -> Bytes {
         Refusal::TimedOut => FaultKind::RequestTimeout,
     };
     let fault = Fault::new(kind, refusal.to_string());
-    let status = status(kind);
+    let status = plain_status(kind);
     let reason = reason(status);
     let body = dialect::fault(Dialect::OpenAi, &fault);
     let length = body.len();

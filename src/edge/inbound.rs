@@ -21,7 +21,7 @@ use crate::account::{Key, Keys};
 use crate::edge::Limits;
 use crate::edge::guard::{Gathered, Guard};
 use crate::edge::outbound::guard;
-use crate::exchange::{Fault, FaultKind};
+use crate::exchange::{Dialect, Fault, FaultKind, Task};
 use crate::relay::{Budget, FORWARDED, Fallback, Hold};
 
 /// Room made for a body at once; beyond it the buffer grows as bytes come, not as they are
@@ -34,8 +34,8 @@ const LONGEST_ID: usize = 128;
 /// What a path and method ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Call {
-    /// `POST /v1/chat/completions`.
-    Chat,
+    /// `POST` to an endpoint that a route answers.
+    Ask(Dialect, Task),
     /// `GET /v1/models`.
     Models,
     /// `GET /v1/models/{id}`, the id as written.
@@ -46,11 +46,38 @@ pub(super) enum Call {
     Other,
 }
 
+/// The endpoints that routes answer.
+const DOORS: [(&str, Dialect, Task); 5] = [
+    ("/v1/chat/completions", Dialect::OpenAi, Task::Chat),
+    ("/v1/completions", Dialect::OpenAi, Task::Completion),
+    ("/v1/embeddings", Dialect::OpenAi, Task::Embedding),
+    ("/v1/messages", Dialect::Anthropic, Task::Chat),
+    ("/v1/messages/count_tokens", Dialect::Anthropic, Task::Count),
+];
+
+/// The format in which a client expects to be answered, whatever becomes of its request: by the
+/// path, and where both have it by a header that only one of the formats has.
+pub(super) fn dialect(head: &RequestHeader) -> Dialect {
+    let below = |prefix: &str| {
+        let rest = head.uri.path().strip_prefix(prefix);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let says = head.headers.contains_key("anthropic-version");
+    if below("/v1/messages") || (says && below("/v1/models")) {
+        return Dialect::Anthropic;
+    }
+    Dialect::OpenAi
+}
+
 /// Reads the call from the raw request target: exact, nothing is normalised.
 pub(super) fn call(method: &Method, path: &str) -> Call {
+    if let Some((_, dialect, task)) = DOORS.into_iter().find(|(door, ..)| *door == path) {
+        return match *method {
+            Method::POST => Call::Ask(dialect, task),
+            _ => Call::WrongMethod("POST"),
+        };
+    }
     match path {
-        "/v1/chat/completions" if method == Method::POST => Call::Chat,
-        "/v1/chat/completions" => Call::WrongMethod("POST"),
         "/v1/models" if method == Method::GET => Call::Models,
         "/v1/models" => Call::WrongMethod("GET"),
         _ => match path.strip_prefix("/v1/models/") {
@@ -60,6 +87,12 @@ pub(super) fn call(method: &Method, path: &str) -> Call {
             None => Call::Other,
         },
     }
+}
+
+/// Whether a query is one that a client of this format sends, and that asks for nothing more.
+pub(super) fn is_plain(query: Option<&str>, client: Dialect) -> bool {
+    // Anthropic's SDKs mark what they call beta so; the features themselves are in a header.
+    query.is_none() || (client == Dialect::Anthropic && query == Some("beta=true"))
 }
 
 /// The client's own id if it is one that a log can hold, else a fresh one.
@@ -364,7 +397,9 @@ mod tests {
         for begin in ENDPOINTS {
             let (method, path) = begin.split_once(' ').unwrap();
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            assert_eq!(call(&method, path.trim_end()), Call::Chat, "{begin}");
+            let call = call(&method, path.trim_end());
+            assert!(matches!(call, Call::Ask(..)), "{begin}");
         }
+        assert_eq!(ENDPOINTS.len(), DOORS.len());
     }
 }

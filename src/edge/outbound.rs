@@ -19,11 +19,15 @@ use crate::{dialect, relay};
 
 /// Our own response headers.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Where the SDKs of Anthropic look for the id.
+const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const ROUTE: HeaderName = HeaderName::from_static("x-segue-route");
 const TARGET: HeaderName = HeaderName::from_static("x-segue-target");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-segue-attempts");
 const FALLBACK_REASON: HeaderName = HeaderName::from_static("x-segue-fallback-reason");
 const HELD: HeaderName = HeaderName::from_static("x-segue-held-ms");
+const DROPPED: HeaderName = HeaderName::from_static("x-segue-dropped");
+const LEFT_OUT: HeaderName = HeaderName::from_static("x-segue-left-out");
 /// The official SDKs obey it whatever the status.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
@@ -43,7 +47,11 @@ pub(super) fn is_read(session: &mut ServerSession) -> bool {
 }
 
 /// A response head with what every answer carries.
-pub(super) fn head(status: u16, request_id: &str) -> Result<Box<ResponseHeader>, ClientGone> {
+pub(super) fn head(
+    status: u16,
+    request_id: &str,
+    client: Dialect,
+) -> Result<Box<ResponseHeader>, ClientGone> {
     // A status of ours is always valid; a provider's was read by Pingora as one.
     let mut head = ResponseHeader::build_no_case(status, Some(8)).map_err(|_| ClientGone)?;
     insert(
@@ -52,6 +60,9 @@ pub(super) fn head(status: u16, request_id: &str) -> Result<Box<ResponseHeader>,
         HeaderValue::from_static("no-store"),
     );
     if let Ok(id) = HeaderValue::from_str(request_id) {
+        if client == Dialect::Anthropic {
+            insert(&mut head, ANTHROPIC_REQUEST_ID, id.clone());
+        }
         insert(&mut head, REQUEST_ID, id);
     }
     Ok(Box::new(head))
@@ -121,8 +132,8 @@ pub(super) async fn refuse(
     request_id: &str,
     trail: Option<Trail<'_>>,
 ) -> Result<u16, ClientGone> {
-    let status = fault::status(fault.kind);
-    let mut head = head(status, request_id)?;
+    let status = fault::status(dialect, fault.kind);
+    let mut head = head(status, request_id, dialect)?;
     if let Some(wait) = fault.retry_after {
         insert(
             &mut head,
@@ -170,6 +181,7 @@ fn whole_seconds(wait: Duration) -> u64 {
 pub(super) struct Outbound<'a> {
     session: &'a mut ServerSession,
     request_id: &'a str,
+    dialect: Dialect,
     route: HeaderValue,
     watch: Watch,
     /// The status sent, once one is, and when.
@@ -190,6 +202,7 @@ impl<'a> Outbound<'a> {
     pub(super) fn new(
         session: &'a mut ServerSession,
         request_id: &'a str,
+        dialect: Dialect,
         route: &str,
         write_timeout: Duration,
     ) -> Self {
@@ -201,6 +214,7 @@ impl<'a> Outbound<'a> {
         Self {
             session,
             request_id,
+            dialect,
             route,
             watch: Watch::On,
             sent: None,
@@ -208,7 +222,7 @@ impl<'a> Outbound<'a> {
     }
 
     fn head(&mut self, answer: &AnswerHead) -> Result<Box<ResponseHeader>, ClientGone> {
-        let mut head = head(answer.status, self.request_id)?;
+        let mut head = head(answer.status, self.request_id, self.dialect)?;
         insert(&mut head, ROUTE, self.route.clone());
         if let Some(target) = &answer.target
             && let Ok(target) = HeaderValue::from_str(target)
@@ -218,6 +232,13 @@ impl<'a> Outbound<'a> {
         insert(&mut head, ATTEMPTS, HeaderValue::from(answer.attempts));
         if let Some(reason) = answer.fallback_reason {
             insert(&mut head, FALLBACK_REASON, HeaderValue::from_static(reason));
+        }
+        for (name, list) in [(DROPPED, &answer.dropped), (LEFT_OUT, &answer.left_out)] {
+            if let Ok(list) = HeaderValue::from_str(list)
+                && !list.is_empty()
+            {
+                insert(&mut head, name, list);
+            }
         }
         if let Some(held) = answer.held {
             let millis = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);

@@ -150,7 +150,13 @@ impl Edge {
                 let id = exchange.record.request_id.clone();
                 let job = chat.job(&id, &self.0);
                 let timeout = chat.generation.settings.limits.client_write;
-                let mut client = Outbound::new(session, &id, &job.live.route().name, timeout);
+                let mut client = Outbound::new(
+                    session,
+                    &id,
+                    exchange.dialect,
+                    &job.live.route().name,
+                    timeout,
+                );
                 let report = relay::carry(&mut client, &job).await;
                 let sent = client.sent;
                 chat::book(session, exchange, report, sent)
@@ -179,7 +185,7 @@ impl Edge {
         }
         let head = session.req_header();
         let call = inbound::call(&head.method, head.uri.path());
-        let is_plain = head.uri.query().is_none();
+        let is_plain = inbound::is_plain(head.uri.query(), exchange.dialect);
         match call {
             Call::Other => return other(session, exchange).await.map(Admitted::Done),
             Call::WrongMethod(allow) => {
@@ -189,7 +195,7 @@ impl Edge {
                     allow: Some(allow),
                 });
             }
-            Call::Chat => exchange.record.endpoint = Endpoint::ChatCompletions,
+            Call::Ask(dialect, task) => exchange.record.endpoint = endpoint(dialect, task),
             Call::Models | Call::Model(_) => exchange.record.endpoint = Endpoint::Models,
         }
         if !is_plain {
@@ -199,7 +205,12 @@ impl Edge {
         match call {
             Call::Model(id) => models(session, exchange, key.as_deref(), Some(&id)).await,
             Call::Models => models(session, exchange, key.as_deref(), None).await,
-            _ => return self.chat(session, exchange, key.as_deref()).await,
+            Call::Ask(dialect, task) => {
+                let key = key.as_deref();
+                return self.chat(session, exchange, key, dialect, task).await;
+            }
+            // Answered above.
+            Call::Other | Call::WrongMethod(_) => Ok(()),
         }
         .map(|()| Admitted::Done(Next::Answered))
     }
@@ -209,6 +220,8 @@ impl Edge {
         session: &mut ServerSession,
         exchange: &mut Exchange,
         key: Option<&Key>,
+        dialect: Dialect,
+        task: Task,
     ) -> Result<Admitted, Refusal> {
         let generation = Arc::clone(&exchange.generation);
         let limits = &generation.settings.limits;
@@ -222,7 +235,7 @@ impl Edge {
             }
         };
         exchange.record.body_bytes = as_u64(body.len());
-        let request = dialect::parse(Dialect::OpenAi, Task::Chat, body)?;
+        let request = dialect::parse(dialect, task, body)?;
         exchange.record.delivery = Some(request.delivery);
         let live = Arc::clone(route(&generation, key, &request.model)?);
         exchange.record.route = Some(Arc::clone(&live.route().name));
@@ -236,6 +249,16 @@ impl Edge {
             generation,
             _hold: hold,
         })))
+    }
+}
+
+fn endpoint(dialect: Dialect, task: Task) -> Endpoint {
+    match (dialect, task) {
+        (_, Task::Count) => Endpoint::CountTokens,
+        (_, Task::Completion) => Endpoint::Completions,
+        (_, Task::Embedding) => Endpoint::Embeddings,
+        (Dialect::Anthropic, Task::Chat) => Endpoint::Messages,
+        (Dialect::OpenAi | Dialect::Gemini, Task::Chat) => Endpoint::ChatCompletions,
     }
 }
 
@@ -257,7 +280,7 @@ async fn after_panic(session: &mut ServerSession, exchange: &mut Exchange) {
         return;
     }
     if matches!(exchange.record.delivery, Some(Delivery::Stream(_))) {
-        let event = dialect::fault_event(Dialect::OpenAi, &fault);
+        let event = dialect::fault_event(exchange.dialect, &fault);
         // The client may be gone as well; there is nothing left to do about it.
         let _ = session.write_response_body(event, true).await;
     }
@@ -321,7 +344,7 @@ async fn refuse(
         attempts: record.attempts.len(),
     });
     let id = &record.request_id;
-    match outbound::refuse(session, Dialect::OpenAi, fault, allow, id, trail).await {
+    match outbound::refuse(session, exchange.dialect, fault, allow, id, trail).await {
         Ok(status) => record.status = status,
         Err(ClientGone) => outbound::abandon(session),
     }
@@ -366,13 +389,13 @@ async fn models(
 ) -> Result<(), Refusal> {
     let generation = Arc::clone(&exchange.generation);
     let body = if let Some(id) = id {
-        dialect::model(Dialect::OpenAi, &route(&generation, key, id)?.route().name)
+        dialect::model(exchange.dialect, &route(&generation, key, id)?.route().name)
     } else {
         let routes = generation.settings.routes.iter();
         let names = routes
             .map(|route| &*route.name)
             .filter(|name| may_use(key, name));
-        dialect::models(Dialect::OpenAi, names)
+        dialect::models(exchange.dialect, names)
     };
     let record = &mut exchange.record;
     record.outcome = Outcome::Served;
@@ -380,7 +403,7 @@ async fn models(
     if !outbound::is_read(session) {
         session.set_keepalive(None);
     }
-    let sent = match outbound::head(200, &record.request_id) {
+    let sent = match outbound::head(200, &record.request_id, exchange.dialect) {
         Ok(head) => outbound::json(session, head, body).await,
         Err(gone) => Err(gone),
     };

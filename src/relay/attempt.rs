@@ -71,7 +71,10 @@ impl Turn<'_> {
     }
 
     async fn try_held(&mut self) -> Result<Held, Why> {
-        let ask = self.ask().map_err(Why::Unfit)?;
+        self.prepare().map_err(Why::Unfit)?;
+        let Some(ask) = self.ask.take() else {
+            return Err(Why::Malformed);
+        };
         let asked = ask.task;
         let mut call = self.call(ask).await?;
         self.record.connection = Some(if call.reused() {
@@ -110,8 +113,11 @@ impl Turn<'_> {
         self.target().stream.form(self.job.request.delivery)
     }
 
-    /// What the target is to be sent.
-    fn ask(&self) -> Result<Ask, Unfit> {
+    /// Writes what the target is to be sent.
+    pub(super) fn prepare(&mut self) -> Result<(), Unfit> {
+        if self.ask.is_some() {
+            return Ok(());
+        }
         let target = self.target();
         let to = Recipient {
             dialect: target.dialect,
@@ -120,7 +126,10 @@ impl Turn<'_> {
             abilities: &target.abilities,
             form: self.form(),
         };
-        dialect::build(self.job.request, &to)
+        let ask = dialect::build(self.job.request, &to)?;
+        self.record.dropped = ask.dropped.to_vec();
+        self.ask = Some(ask);
+        Ok(())
     }
 
     /// Who speaks what, of a target that was asked for this.

@@ -7,8 +7,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::dialect;
-use crate::exchange::{Delivery, Fault};
+use crate::dialect::{self, Unfit};
+use crate::exchange::{Delivery, Fault, FaultKind};
 use crate::relay::attempt::{Flow, Held};
 use crate::relay::chance::Chance;
 use crate::relay::client::{AnswerHead, Client, ClientGone, Content};
@@ -29,6 +29,8 @@ pub(super) struct Carrier<'c, 'j, C: Client> {
     pub(super) stop: Stop<'c>,
     pub(super) walk: Walk,
     tried: SmallVec<[Tried; 4]>,
+    /// What the first target was left out for that was asked for what it cannot do.
+    unfit: Option<Unfit>,
     chance: Chance,
     pub(super) report: Report,
     /// When the client must hear something, if it must.
@@ -79,6 +81,14 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         let now = Instant::now();
         let policy = job.policy();
         let plan = job.live.plan(job.fallback, now);
+        let left_out = plan.left_out.iter().filter_map(|omission| {
+            let lane = job.live.lane(omission.target)?;
+            Some((Arc::clone(&lane.target.name), omission.reason.name()))
+        });
+        let report = Report {
+            left_out: left_out.collect(),
+            ..Report::default()
+        };
         job.retries.deposit();
         if let Some(hedges) = job.live.hedges() {
             hedges.deposit();
@@ -93,8 +103,9 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             stop,
             walk: Walk::new(&plan, &policy.retries),
             tried: SmallVec::new(),
+            unfit: None,
             chance: Chance::new(now),
-            report: Report::default(),
+            report,
             speak,
             begun: Begun::No,
         }
@@ -112,16 +123,28 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 self.ended_outside(&outside).await;
                 return None;
             }
-            let Some(turn) = Turn::enter(self.job, place, kind, self.walk.way_out()) else {
+            let Some(mut turn) = Turn::enter(self.job, place, kind, self.walk.way_out()) else {
                 next = self.step(Walk::pass_over);
                 continue;
             };
+            if let Err(unfit) = turn.prepare() {
+                self.unfit(turn.target(), unfit);
+                next = self.step(Walk::leave_out);
+                continue;
+            }
             match self.attempt(turn).await {
                 After::Step(step) => next = step,
                 After::Answer(turn, held) => return Some((turn, held)),
                 After::Over => return None,
             }
         }
+    }
+
+    /// A target that this request cannot be put to: nothing is sent, and nothing counted.
+    fn unfit(&mut self, target: &Target, unfit: Unfit) {
+        let name = Arc::clone(&target.name);
+        self.report.left_out.push((name, unfit.name()));
+        self.unfit.get_or_insert(unfit);
     }
 
     /// Takes a step of the walk.
@@ -244,6 +267,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     pub(super) fn open(&mut self, turn: &Turn<'j>, held: Held) -> Opened {
         self.job.retries.reward();
         self.report.first_token = turn.first_token;
+        let dropped = turn.record.dropped.join(",");
         if let Some((held, commit)) = turn.gate {
             self.report.held = Some(held);
             self.report.commit = Some(commit);
@@ -254,7 +278,10 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             Held::Whole(body) => {
                 self.report.commit = Some("whole");
                 Opened::Whole {
-                    head: self.head(Content::Json, 1, target),
+                    head: AnswerHead {
+                        dropped,
+                        ..self.head(Content::Json, 1, target)
+                    },
                     body,
                 }
             }
@@ -263,6 +290,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                     Begun::Yes => Opening::Begun,
                     Begun::No => Opening::Head(AnswerHead {
                         held: self.report.held,
+                        dropped,
                         ..self.head(Content::Events, 1, target)
                     }),
                 };
@@ -327,7 +355,11 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
 
     /// No target has answered.
     async fn give_up(&mut self) {
-        let fault = verdict::exhausted(&self.tried, self.job.route_name());
+        let left_out = &self.report.left_out;
+        let mut fault = verdict::exhausted(&self.tried, left_out, self.job.route_name());
+        if let (Some(unfit), FaultKind::BadRequest) = (&self.unfit, fault.kind) {
+            fault.param = unfit.param();
+        }
         self.fail(fault).await;
     }
 
@@ -371,6 +403,8 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             attempts: attempts.len() + more,
             fallback_reason: target.and_then(|target| fallback_reason(attempts, &target.name)),
             held: None,
+            dropped: String::new(),
+            left_out: verdict::left_out(&self.report.left_out),
         }
     }
 }

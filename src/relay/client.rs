@@ -25,6 +25,10 @@ pub struct AnswerHead {
     pub fallback_reason: Option<&'static str>,
     /// How long the head of a stream was held back.
     pub held: Option<Duration>,
+    /// The client's parameters that the target did not hear of, with commas; empty for none.
+    pub dropped: String,
+    /// The targets that were left out of the plan, each with its reason; empty for none.
+    pub left_out: String,
 }
 
 /// The kind of an answer's body.

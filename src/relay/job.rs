@@ -64,6 +64,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// Each try of a target, in the order in which they ended.
     pub attempts: Vec<Attempt>,
+    /// The targets that were not asked, each with its reason.
+    pub left_out: Vec<(Arc<str>, &'static str)>,
     /// The provider's own count, if it gave one.
     pub usage: Option<Usage>,
     /// When the first token came of the answer that the client got.
@@ -81,6 +83,7 @@ impl Default for Report {
         Self {
             outcome: Outcome::Failed,
             attempts: Vec::new(),
+            left_out: Vec::new(),
             usage: None,
             first_token: None,
             held: None,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::dialect::Ask;
 use crate::exchange::Usage;
 use crate::relay::clocks::Clocks;
 use crate::relay::job::Job;
@@ -26,6 +27,8 @@ pub(super) struct Turn<'j> {
     pub(super) watch: Watch,
     pub(super) record: Attempt,
     pub(super) begun: Instant,
+    /// What its target is to be sent, until it is.
+    pub(super) ask: Option<Ask>,
     pub(super) call: Option<Call>,
     pub(super) pump: Option<Pump>,
     /// When its first token came.
@@ -59,6 +62,7 @@ impl<'j> Turn<'j> {
                 ..Attempt::at(Arc::clone(&lane.target.name))
             },
             begun,
+            ask: None,
             call: None,
             pump: None,
             first_token: None,

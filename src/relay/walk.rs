@@ -133,6 +133,20 @@ impl Walk {
         self.enter(self.at, kind, terms.spend)
     }
 
+    /// The target of the step just given cannot serve this request at all: it was not tried, and it
+    /// is not gone back to.
+    pub(super) fn leave_out(&mut self, terms: &mut Terms<'_>) -> Next {
+        self.made = self.made.saturating_sub(1);
+        if self.at < self.places.len() {
+            self.places.remove(self.at);
+        }
+        let kind = match self.made {
+            0 => AttemptKind::First,
+            _ => AttemptKind::Fallback,
+        };
+        self.enter(self.at, kind, terms.spend)
+    }
+
     /// A place to be tried beside the one that is being tried, if another target is left that
     /// nothing speaks against.
     pub(super) fn beside(&mut self) -> Option<Place> {

@@ -4,6 +4,7 @@
 //! [`LINE_LIMIT`] leaves its attempts out.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -76,6 +77,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     fallback_reason: Option<&'static str>,
     attempts: Attempts<'a>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    left_out: BTreeMap<&'a str, &'static str>,
     #[serde(flatten)]
     usage: Option<UsageLine>,
     request_bytes: u64,
@@ -110,6 +113,11 @@ impl<'a> Line<'a> {
             reason: record.reason,
             fallback_reason: record.fallback_reason(),
             attempts,
+            left_out: record
+                .left_out
+                .iter()
+                .map(|(target, reason)| (&**target, *reason))
+                .collect(),
             usage: record.usage.map(UsageLine::of),
             request_bytes: record.body_bytes,
             response_bytes: record.sent_bytes,
@@ -138,6 +146,8 @@ struct AttemptLine<'a> {
     discarded_tokens: u64,
     #[serde(skip_serializing_if = "is_zero")]
     skipped_frames: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    dropped: &'a [Cow<'static, str>],
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_code: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,6 +170,7 @@ impl<'a> AttemptLine<'a> {
             verdict: attempt.verdict,
             discarded_tokens: attempt.discarded.0,
             skipped_frames: attempt.skipped.into(),
+            dropped: &attempt.dropped,
             provider_code: attempt.provider_code.as_ref().map(ProviderCode::as_str),
             reused: attempt.connection.map(|from| from == Connection::Reused),
             first_byte_ms: attempt.first_byte.map(millis),

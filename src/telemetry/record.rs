@@ -1,6 +1,7 @@
 //! The one record of an exchange: filled on its way, read once at its end by the access log and
 //! the metrics. Names are shared (`Arc<str>`) or static, so a record costs next to nothing.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -32,6 +33,8 @@ pub struct Record {
     pub status: u16,
     /// Each try, in order.
     pub attempts: Vec<Attempt>,
+    /// The targets that were not asked, each with its reason.
+    pub left_out: Vec<(Arc<str>, &'static str)>,
     /// The tokens of the answer that the client got.
     pub usage: Option<Usage>,
     /// The request body's length in bytes, as far as it was read.
@@ -68,6 +71,7 @@ impl Record {
             delivery: None,
             status: 0,
             attempts: Vec::new(),
+            left_out: Vec::new(),
             usage: None,
             body_bytes: 0,
             sent_bytes: 0,
@@ -128,6 +132,8 @@ pub struct Attempt {
     pub discarded: Tokens,
     /// Frames that could not be read and were left out of the answer (`malformed: skip`).
     pub skipped: u32,
+    /// The client's parameters that the target did not hear of.
+    pub dropped: Vec<Cow<'static, str>>,
     /// The provider's own error code.
     pub provider_code: Option<ProviderCode>,
     /// What carried it; `None` when no connection was had.
@@ -152,6 +158,7 @@ impl Attempt {
             verdict: None,
             discarded: Tokens(0),
             skipped: 0,
+            dropped: Vec::new(),
             provider_code: None,
             connection: None,
             first_byte: None,
@@ -222,6 +229,14 @@ impl ProviderCode {
 pub enum Endpoint {
     /// `/v1/chat/completions`.
     ChatCompletions,
+    /// `/v1/completions`.
+    Completions,
+    /// `/v1/embeddings`.
+    Embeddings,
+    /// `/v1/messages`.
+    Messages,
+    /// `/v1/messages/count_tokens`.
+    CountTokens,
     /// `/v1/models` and below.
     Models,
     /// A path handed to the passthrough provider.
@@ -235,6 +250,10 @@ impl Endpoint {
     pub fn name(self) -> &'static str {
         match self {
             Self::ChatCompletions => "chat_completions",
+            Self::Completions => "completions",
+            Self::Embeddings => "embeddings",
+            Self::Messages => "messages",
+            Self::CountTokens => "count_tokens",
             Self::Models => "models",
             Self::Passthrough => "passthrough",
             Self::Other => "other",

@@ -11,7 +11,13 @@ use bytes::buf::Limit;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// How the requests begin whose body the edge takes itself.
-pub(in crate::edge) const ENDPOINTS: [&str; 1] = ["POST /v1/chat/completions "];
+pub(in crate::edge) const ENDPOINTS: [&str; 5] = [
+    "POST /v1/chat/completions ",
+    "POST /v1/messages ",
+    "POST /v1/completions ",
+    "POST /v1/embeddings ",
+    "POST /v1/messages/count_tokens ",
+];
 
 /// Room made for a body at once; beyond it the buffer grows as bytes come, not as they are
 /// announced.
@@ -179,10 +185,7 @@ mod tests {
                 "POST /v1/chat/completions?a HTTP/1.1\r\ncontent-length: 1\r\n\r\n",
                 1,
             ),
-            (
-                "POST /v1/embeddings HTTP/1.1\r\ncontent-length: 1\r\n\r\n",
-                1,
-            ),
+            ("POST /v1/files HTTP/1.1\r\ncontent-length: 1\r\n\r\n", 1),
             (
                 "GET /v1/chat/completions HTTP/1.1\r\ncontent-length: 1\r\n\r\n",
                 1,

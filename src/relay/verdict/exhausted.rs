@@ -12,6 +12,9 @@ use crate::upstream::CallError;
 /// The most failures that a message names one by one.
 const MOST: usize = 8;
 
+/// Reasons to leave a target out that are not the request's fault.
+const OUR_REASONS: [&str; 3] = ["no_provider", "fallback_off", "fail_closed"];
+
 /// One failed attempt.
 #[derive(Clone, Debug)]
 pub(in crate::relay) struct Tried {
@@ -75,10 +78,17 @@ impl Tried {
 /// What the client of `route` is told when nothing was left to try: that we cannot, that time ran
 /// out, that every target is at a limit and when the first of them is not, or that all failed. It
 /// names targets and reasons, never keys, addresses or a provider's words.
-pub(in crate::relay) fn exhausted(tries: &[Tried], route: &str) -> Fault {
+pub(in crate::relay) fn exhausted(
+    tries: &[Tried],
+    left_out: &[(Arc<str>, &'static str)],
+    route: &str,
+) -> Fault {
     let any = |cause| tries.iter().any(|tried| tried.cause == cause);
     let all = |cause| !tries.is_empty() && tries.iter().all(|tried| tried.cause == cause);
-    let kind = if any(Cause::Memory) || any(Cause::Stopping) {
+    let refused = |(_, reason): &(_, &str)| !OUR_REASONS.contains(reason);
+    let kind = if tries.is_empty() && !left_out.is_empty() && left_out.iter().all(refused) {
+        FaultKind::BadRequest
+    } else if any(Cause::Memory) || any(Cause::Stopping) {
         FaultKind::Overloaded
     } else if any(Cause::Deadline) || all(Cause::Silence) {
         FaultKind::ProviderTimeout
@@ -94,6 +104,7 @@ pub(in crate::relay) fn exhausted(tries: &[Tried], route: &str) -> Fault {
         FaultKind::RateLimited => {
             format!("every provider behind {route:?} has reached a rate limit")
         }
+        FaultKind::BadRequest => format!("no target of {route:?} can serve this request"),
         _ if tries.is_empty() => format!("no provider behind {route:?} could be asked"),
         _ => format!("no provider behind {route:?} gave an answer"),
     };
@@ -106,8 +117,27 @@ pub(in crate::relay) fn exhausted(tries: &[Tried], route: &str) -> Fault {
             }
             _ => None,
         },
-        ..Fault::new(kind, head + &list(tries))
+        ..Fault::new(kind, head + &list(tries) + &not_asked(left_out))
     }
+}
+
+fn not_asked(targets: &[(Arc<str>, &'static str)]) -> String {
+    if targets.is_empty() {
+        return String::new();
+    }
+    format!("; not asked: {}", left_out(targets))
+}
+
+/// `a/x=images, b/y=context`, eight of them at most.
+pub(in crate::relay) fn left_out(targets: &[(Arc<str>, &'static str)]) -> String {
+    let mut text = String::new();
+    for (target, reason) in targets.iter().take(MOST) {
+        if !text.is_empty() {
+            text.push_str(", ");
+        }
+        let _ = write!(text, "{target}={reason}");
+    }
+    text
 }
 
 /// `: a/x (connect, 2 times), b/y (stall)`.

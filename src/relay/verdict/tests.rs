@@ -580,7 +580,7 @@ fn one_fault_stands_for_all_attempts() {
     ];
     for (tried, kind, wait, message) in table {
         let tried: Vec<_> = tried.iter().map(|(target, why)| (*target, why)).collect();
-        let fault = exhausted(&tries(&tried), "r");
+        let fault = exhausted(&tries(&tried), &[], "r");
         assert_eq!(fault.message, message);
         assert_eq!((fault.kind, fault.retry_after), (kind, wait), "{message}");
         assert_eq!(fault.param, None);
@@ -597,7 +597,7 @@ fn a_long_way_is_told_in_short() {
             .take(count)
             .map(|why| ("a/x", why))
             .collect();
-        exhausted(&tries(&tried), "r").message.into_owned()
+        exhausted(&tries(&tried), &[], "r").message.into_owned()
     };
     assert!(walk(8).ends_with("a/x (malformed)"), "{}", walk(8));
     assert!(
@@ -619,7 +619,7 @@ fn a_long_way_is_told_in_short() {
         .map(|why| ("a/x", why))
         .collect();
     tried.extend([("b/y", &Why::Empty); 3]);
-    let fault = exhausted(&tries(&tried), "r");
+    let fault = exhausted(&tries(&tried), &[], "r");
     assert!(fault.message.ends_with(", and 3 more"), "{}", fault.message);
 }
 
@@ -740,7 +740,7 @@ proptest! {
         whys in prop::collection::vec(any_why(), 0..20),
     ) {
         let tried: Vec<_> = whys.iter().map(|why| ("a/x", why)).collect();
-        let fault = exhausted(&tries(&tried), "r");
+        let fault = exhausted(&tries(&tried), &[], "r");
         prop_assert!(!fault.message.contains("CANARY") && fault.message.len() < 1000);
         prop_assert!(fault.retry_after <= Some(10 * MINUTE));
         let all_limited = !whys.is_empty()
