@@ -7,13 +7,13 @@ use std::time::Instant;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::dialect::{self, Unfit};
-use crate::exchange::{Delivery, Fault, FaultKind};
+use crate::dialect::Unfit;
+use crate::exchange::{Delivery, Need};
 use crate::relay::attempt::{Flow, Held};
 use crate::relay::chance::Chance;
 use crate::relay::client::{AnswerHead, Client, ClientGone, Content};
 use crate::relay::job::{Job, Report};
-use crate::relay::pour::{Opening, Outside, Stop};
+use crate::relay::pour::{Opening, Stop};
 use crate::relay::release;
 use crate::relay::surface::{self, Shown};
 use crate::relay::turn::{Turn, provider_code};
@@ -21,6 +21,7 @@ use crate::relay::verdict::{self, Alarm, End, Judgement, Ruling, Tried, Why};
 use crate::relay::walk::{Next, Terms, Walk};
 use crate::route::Target;
 use crate::telemetry::{Attempt, AttemptKind, Outcome, ProviderCode, fallback_reason};
+use crate::units::Tokens;
 
 /// One exchange on its way.
 pub(super) struct Carrier<'c, 'j, C: Client> {
@@ -28,9 +29,11 @@ pub(super) struct Carrier<'c, 'j, C: Client> {
     pub(super) job: &'j Job<'j>,
     pub(super) stop: Stop<'c>,
     pub(super) walk: Walk,
-    tried: SmallVec<[Tried; 4]>,
+    pub(super) tried: SmallVec<[Tried; 4]>,
     /// What the first target was left out for that was asked for what it cannot do.
-    unfit: Option<Unfit>,
+    pub(super) unfit: Option<Unfit>,
+    /// The window that the prompt was too long for, and what its target said.
+    pub(super) outgrown: Option<Outgrown>,
     chance: Chance,
     pub(super) report: Report,
     /// When the client must hear something, if it must.
@@ -57,6 +60,15 @@ pub(super) enum Opened {
     Whole { head: AnswerHead, body: Bytes },
     /// It has ended already.
     Over(End),
+}
+
+/// A prompt that was too long for a target, while others have more room.
+pub(super) struct Outgrown {
+    window: Tokens,
+    pub(super) target: Arc<str>,
+    /// What the client is shown if no other target answers: a client's own error is the first
+    /// target's word.
+    pub(super) shown: Option<Shown>,
 }
 
 /// A failed attempt: what was ruled, and what the client may be shown of it.
@@ -104,6 +116,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             walk: Walk::new(&plan, &policy.retries),
             tried: SmallVec::new(),
             unfit: None,
+            outgrown: None,
             chance: Chance::new(now),
             report,
             speak,
@@ -127,6 +140,16 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 next = self.step(Walk::pass_over);
                 continue;
             };
+            let abilities = &turn.target().abilities;
+            if self
+                .outgrown
+                .as_ref()
+                .is_some_and(|own| abilities.context <= Some(own.window))
+            {
+                self.unfit(turn.target(), Unfit::Lacks(Need::Context));
+                next = self.step(Walk::leave_out);
+                continue;
+            }
             if let Err(unfit) = turn.prepare() {
                 self.unfit(turn.target(), unfit);
                 next = self.step(Walk::leave_out);
@@ -199,11 +222,12 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
 
     /// Books a failed attempt of which the client has seen nothing.
     fn failed(&mut self, mut turn: Box<Turn<'j>>, why: &Why) -> Lost {
-        let judged = verdict::judge(why, self.job.policy(), self.judged_as(&turn));
-        let shown = match judged.ruling {
+        let plain = verdict::judge(why, self.job.policy(), self.judged_as(&turn));
+        let shown = match plain.ruling {
             Ruling::Surface => surface::shown(turn.lane, self.job.request.dialect, why),
             _ => None,
         };
+        let (judged, shown) = self.outgrown(&turn, plain, shown);
         let target = Arc::clone(&turn.target().name);
         turn.discard();
         self.tried.push(Tried::new(Arc::clone(&target), why));
@@ -215,6 +239,38 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             ruling: judged.ruling,
             shown,
         }
+    }
+
+    /// Takes a prompt that was too long for its target on to one that has more room, if one is
+    /// left; what the first said is kept.
+    fn outgrown(
+        &mut self,
+        turn: &Turn<'j>,
+        plain: Judgement,
+        shown: Option<Shown>,
+    ) -> (Judgement, Option<Shown>) {
+        let Some(window) = turn.target().abilities.context else {
+            return (plain, shown);
+        };
+        let lanes = self
+            .walk
+            .ahead()
+            .iter()
+            .filter_map(|place| self.job.live.lane(place.target));
+        let mut windows = lanes.map(|lane| lane.target.abilities.context);
+        if !windows.any(|other| other > Some(window)) {
+            return (plain, shown);
+        }
+        let judged = plain.with_room_elsewhere(self.job.policy());
+        if judged == plain {
+            return (plain, shown);
+        }
+        self.outgrown.get_or_insert(Outgrown {
+            window,
+            target: Arc::clone(&turn.target().name),
+            shown,
+        });
+        (judged, None)
     }
 
     /// How an attempt's target came to be asked: a retry at a later one is no less a fallback.
@@ -236,30 +292,10 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             }
             return After::Step(next);
         }
-        let (status, body) = match lost.shown {
-            Some(Shown::Document(status, body)) => (status, body),
-            Some(Shown::Fault(fault)) => {
-                self.fail(fault).await;
-                if self.begun == Begun::No {
-                    self.report.outcome = Outcome::ProviderError;
-                }
-                return After::Over;
-            }
-            None => return After::Step(Next::Exhausted),
+        let Some(shown) = lost.shown else {
+            return After::Step(Next::Exhausted);
         };
-        if self.begun == Begun::Yes {
-            self.tell(surface::fault()).await;
-            return After::Over;
-        }
-        let head = AnswerHead {
-            status,
-            target: Some(lost.target),
-            ..self.head(Content::Json, 0, None)
-        };
-        self.report.outcome = match self.client.answer(head, body).await {
-            Ok(()) => Outcome::ProviderError,
-            Err(ClientGone) => Outcome::Aborted,
-        };
+        self.show(lost.target, shown).await;
         After::Over
     }
 
@@ -340,46 +376,6 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 self.book(attempt);
                 self.report.outcome = Outcome::Broken;
                 self.tell(why.fault(self.job.route_name())).await;
-            }
-        }
-    }
-
-    /// Tells a client whose stream has begun that it is broken.
-    async fn tell(&mut self, fault: Fault) {
-        let event = dialect::fault_event(self.job.request.dialect, &fault);
-        self.report.outcome = match self.client.end(event).await {
-            Ok(()) => Outcome::Broken,
-            Err(ClientGone) => Outcome::Aborted,
-        };
-    }
-
-    /// No target has answered.
-    async fn give_up(&mut self) {
-        let left_out = &self.report.left_out;
-        let mut fault = verdict::exhausted(&self.tried, left_out, self.job.route_name());
-        if let (Some(unfit), FaultKind::BadRequest) = (&self.unfit, fault.kind) {
-            fault.param = unfit.param();
-        }
-        self.fail(fault).await;
-    }
-
-    /// Says what is wrong: by a status as long as none is out.
-    async fn fail(&mut self, fault: Fault) {
-        match self.begun {
-            Begun::No => {
-                self.report.outcome = Outcome::Failed;
-                self.report.fault = Some(fault);
-            }
-            Begun::Yes => self.tell(fault).await,
-        }
-    }
-
-    async fn ended_outside(&mut self, outside: &Outside) {
-        match outside {
-            Outside::Left => self.report.outcome = Outcome::Aborted,
-            Outside::Stopping => {
-                let fault = Why::Stopping.fault(self.job.route_name());
-                self.fail(fault).await;
             }
         }
     }

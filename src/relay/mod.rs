@@ -25,6 +25,7 @@ mod release;
 mod standing;
 mod surface;
 mod suspense;
+mod told;
 mod turn;
 mod verdict;
 mod wait;

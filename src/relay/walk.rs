@@ -76,6 +76,11 @@ impl Walk {
         self.enter(0, AttemptKind::First, terms.spend)
     }
 
+    /// The places that have not been come to yet.
+    pub(super) fn ahead(&self) -> &[Place] {
+        self.places.get(self.at + 1..).unwrap_or_default()
+    }
+
     /// Whether another target can be gone to from here.
     pub(super) fn way_out(&self) -> WayOut {
         if self.at + 1 < self.places.len() && self.made < self.retries.max_attempts {

@@ -102,6 +102,21 @@ pub(super) fn judge(why: &Why, policy: &Policy, kind: AttemptKind) -> Judgement 
     }
 }
 
+impl Judgement {
+    /// The same when a target is left that is known to take a longer prompt: one that was too long
+    /// for this target goes there, unless the route says otherwise.
+    pub(super) fn with_room_elsewhere(self, policy: &Policy) -> Self {
+        let open = self.ruling == Ruling::Surface && !policy.verdicts.contains_key(&self.class);
+        match self.class {
+            Class::ContextLength if open => Self {
+                ruling: Ruling::FallBack,
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
 /// The route's own word where it has one. A hedge never speaks for the exchange: the attempt beside
 /// it may still succeed.
 fn ruling(why: &Why, class: Class, policy: &Policy, kind: AttemptKind) -> Ruling {
