@@ -75,7 +75,7 @@ async fn only_listed_paths_that_mean_one_thing_pass() {
         "/v1/files@other.test",
         "/v1/files/x@y",
         "/v1/files/..%5cx",
-        "/v1/embeddings",
+        "/v1/embeddings/x",
         "/v1/responses",
         "/v1/chat/completions/x",
         "/v1/models/../files",
