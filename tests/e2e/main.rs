@@ -21,6 +21,7 @@ mod edge_passthrough;
 mod edge_reload;
 mod edge_stage;
 mod edge_tls;
+mod errors_told;
 mod gate_calm;
 mod gate_rescue;
 mod gate_stage;
