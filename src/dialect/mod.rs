@@ -9,6 +9,7 @@ mod classify;
 mod dispatch;
 mod failure;
 mod fate;
+mod field;
 pub mod gemini;
 mod hear;
 mod leaf;
