@@ -94,10 +94,24 @@ const ROUTES: Cases = &[
         ],
     ),
     (
-        "tiers: [[{target: a/m, capabilities: [], profile: x}]]\n",
+        "tiers: [[{target: a/m, capabilities: []}]]\n",
         &[
             "5:28: routes.r.tiers[0][0].capabilities: not supported by this version",
-            "5:46: routes.r.tiers[0][0].profile: not supported by this version",
+        ],
+    ),
+    (
+        "tiers: [[{target: a/m, profile: mistrl}]]\n",
+        &[
+            "5:41: routes.r.tiers[0][0].profile: there is no profile \"mistrl\"; did you mean \"mistral\"?",
+        ],
+    ),
+    (
+        "tiers: [[{target: a/m, profile: {drop: [top_k, /model, /a/], lik: x}}]]\n",
+        &[
+            "5:48: routes.r.tiers[0][0].profile.drop[0]: \"top_k\" is not a place: a JSON pointer like /top_k or /tools/*/function/strict, at most 8 steps",
+            "5:55: routes.r.tiers[0][0].profile.drop[1]: \"/model\" is segue's own to write",
+            "5:63: routes.r.tiers[0][0].profile.drop[2]: \"/a/\" is not a place: a JSON pointer like /top_k or /tools/*/function/strict, at most 8 steps",
+            "5:69: routes.r.tiers[0][0].profile.lik: unknown key; did you mean \"like\"?",
         ],
     ),
     (

@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn calls_and_results_still_meet() {
-        let messages = r#"[{"role":"user","content":"tool_call"}, {"role":"assistant","tool_calls":[{"id":"call_1","type":"function"},{"id":"abcDEF123"}]},{"role":"tool","tool_call_id":"call_1"},{"role":"tool","tool_call_id":"abcDEF123"},7]"#;
+        let messages = r#"[{"role":"user","content":"tool_call"},{"role":"assistant","tool_calls":[{"id":"call_1","type":"function"},{"id":"abcDEF123"}]},{"role":"tool","tool_call_id":"call_1"},{"role":"tool","tool_call_id":"abcDEF123"},7]"#;
         let changed = in_messages(&Bytes::from_static(messages.as_bytes())).unwrap();
         let id = nine("call_1");
         assert!(is_nine(&id) && id != nine("call_2"));
