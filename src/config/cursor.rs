@@ -146,9 +146,8 @@ impl<'a> Cursor<'a> {
 
     /// The value as JSON text, whatever it is.
     pub(super) fn json(&self) -> Read<String> {
-        json(self.node).or_else(|what| {
-            self.fail(format_args!("{} cannot be written as JSON", quoted(&what)))
-        })
+        json(self.node)
+            .or_else(|what| self.fail(format_args!("{} cannot be written as JSON", quoted(&what))))
     }
 
     /// One of a few words.

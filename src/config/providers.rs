@@ -109,7 +109,9 @@ fn usual(dialect: Option<Dialect>, profile: Option<&Profile>) -> Auth {
     match dialect {
         Some(Dialect::Anthropic) => Auth::XApiKey,
         Some(Dialect::Gemini) => Auth::XGoogApiKey,
-        Some(Dialect::OpenAi) | None => profile.map(|profile| profile.facts.auth).unwrap_or_default(),
+        Some(Dialect::OpenAi) | None => profile
+            .map(|profile| profile.facts.auth)
+            .unwrap_or_default(),
     }
 }
 

@@ -91,10 +91,7 @@ fn known<'a>(cursor: Option<&Cursor<'a>>, read: &[ProviderSettings]) -> Provider
             profile: Arc::clone(&provider.profile),
         })
     };
-    names
-        .into_iter()
-        .map(|name| (name, vendor(name)))
-        .collect()
+    names.into_iter().map(|name| (name, vendor(name))).collect()
 }
 
 fn names<'a>(cursor: Option<&Cursor<'a>>) -> BTreeSet<&'a str> {

@@ -253,18 +253,43 @@ mod tests {
         let chat = |fields| request(Task::Chat, fields);
         for (fields, provider, need, names) in [
             ("", Anthropic, None, ""),
-            (r#","seed":1,"verbosity":"low""#, Anthropic, None, "seed verbosity"),
+            (
+                r#","seed":1,"verbosity":"low""#,
+                Anthropic,
+                None,
+                "seed verbosity",
+            ),
             (r#","seed":1,"verbosity":null"#, Gemini, None, ""),
             (r#","n":1"#, Anthropic, None, ""),
             (r#","n":2"#, Anthropic, Some(Need::Choices), ""),
             (r#","n":2"#, Gemini, None, ""),
-            (r#","logprobs":false,"top_logprobs":0,"logit_bias":{ }"#, Gemini, None, ""),
+            (
+                r#","logprobs":false,"top_logprobs":0,"logit_bias":{ }"#,
+                Gemini,
+                None,
+                "",
+            ),
             (r#","logprobs":true"#, Gemini, Some(Need::LogProbs), ""),
             (r#","top_logprobs":2"#, Gemini, Some(Need::LogProbs), ""),
-            (r#","logit_bias":{"1":2}"#, Anthropic, Some(Need::LogitBias), ""),
+            (
+                r#","logit_bias":{"1":2}"#,
+                Anthropic,
+                Some(Need::LogitBias),
+                "",
+            ),
             (r#","modalities":["text"]"#, Anthropic, None, ""),
-            (r#","modalities":["text","audio"]"#, Anthropic, Some(Need::MediaOut), ""),
-            (r#","web_search_options":{}"#, Gemini, Some(Need::Native), ""),
+            (
+                r#","modalities":["text","audio"]"#,
+                Anthropic,
+                Some(Need::MediaOut),
+                "",
+            ),
+            (
+                r#","web_search_options":{}"#,
+                Gemini,
+                Some(Need::Native),
+                "",
+            ),
             (r#","x-y":1,"a\n\"b":2"#, Gemini, None, "x-y a??b"),
         ] {
             let request = chat(fields);
@@ -276,7 +301,10 @@ mod tests {
     #[test]
     fn a_completion_is_a_chat_unless_it_asks_for_more() {
         for (fields, need) in [
-            (r#","echo":false,"suffix":"","best_of":1,"logprobs":null,"n":3"#, None),
+            (
+                r#","echo":false,"suffix":"","best_of":1,"logprobs":null,"n":3"#,
+                None,
+            ),
             (r#","echo":true"#, Some(Need::Completions)),
             (r#","suffix":"x""#, Some(Need::Completions)),
             (r#","best_of":2"#, Some(Need::Completions)),

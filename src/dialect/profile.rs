@@ -487,7 +487,14 @@ mod tests {
         for (name, facts) in &BUILT_IN {
             for change in facts.chat {
                 let Drop(at) = change else { continue };
-                for relied in ["n", "stop", "tools", "response_format", "logit_bias", "audio"] {
+                for relied in [
+                    "n",
+                    "stop",
+                    "tools",
+                    "response_format",
+                    "logit_bias",
+                    "audio",
+                ] {
                     let disqualifies = facts.lacks.iter().any(|(lacked, _)| *lacked == relied);
                     assert!(*at != format!("/{relied}") || disqualifies, "{name} {at}");
                 }

@@ -95,9 +95,7 @@ const ROUTES: Cases = &[
     ),
     (
         "tiers: [[{target: a/m, capabilities: []}]]\n",
-        &[
-            "5:28: routes.r.tiers[0][0].capabilities: not supported by this version",
-        ],
+        &["5:28: routes.r.tiers[0][0].capabilities: not supported by this version"],
     ),
     (
         "tiers: [[{target: a/m, profile: mistrl}]]\n",

@@ -215,12 +215,7 @@ fn limits(conversation: &Conversation<'_>, to: &Recipient<'_>, out: &mut BytesMu
     }
 }
 
-fn sampling(
-    sampling: &Sampling<'_>,
-    to: &Recipient<'_>,
-    out: &mut BytesMut,
-    unsaid: &mut Unsaid,
-) {
+fn sampling(sampling: &Sampling<'_>, to: &Recipient<'_>, out: &mut BytesMut, unsaid: &mut Unsaid) {
     let free = to.abilities.sampling == Sampled::Freely;
     let top_k = to.profile.facts.top_k == TopK::Taken;
     for (name, value, is_taken) in [

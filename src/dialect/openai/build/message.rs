@@ -70,7 +70,9 @@ pub(super) fn write(
     while let Some(first) = turns.first() {
         let is_run = first.speaker == Speaker::User;
         let length = if is_run {
-            let others = turns.iter().take_while(|turn| turn.speaker == Speaker::User);
+            let others = turns
+                .iter()
+                .take_while(|turn| turn.speaker == Speaker::User);
             others.count()
         } else {
             1
@@ -375,7 +377,11 @@ impl Messages<'_, '_> {
             .put_slice(b",\"type\":\"function\",\"function\":{\"name\":");
         put_string(self.out, name);
         self.out.put_slice(b",\"arguments\":");
-        let arguments = if arguments.is_empty() { "{}" } else { arguments };
+        let arguments = if arguments.is_empty() {
+            "{}"
+        } else {
+            arguments
+        };
         put_string(self.out, arguments);
         self.out.put_u8(b'}');
         if let Some(signature) = signature

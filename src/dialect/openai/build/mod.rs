@@ -14,8 +14,8 @@ use bytes::Bytes;
 
 use smallvec::SmallVec;
 
-pub use self::path::path;
 use self::draft::Draft;
+pub use self::path::path;
 use crate::dialect::ask::{Ask, Recipient, Unfit};
 use crate::dialect::carry::Segments;
 use crate::dialect::fate;

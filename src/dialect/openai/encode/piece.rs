@@ -118,7 +118,10 @@ mod tests {
             (Finish::Length, "length", "length"),
             (Finish::ContentFilter, "content_filter", "content_filter"),
         ] {
-            assert_eq!((finish(reason, false), finish(reason, true)), (without, with));
+            assert_eq!(
+                (finish(reason, false), finish(reason, true)),
+                (without, with)
+            );
         }
     }
 }

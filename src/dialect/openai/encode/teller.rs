@@ -211,7 +211,8 @@ impl Teller {
         }
         let call = choice.calls.get_mut(place);
         // Both come once, on the first piece: some servers repeat them.
-        let name = name.filter(|_| call.is_some_and(|call| !std::mem::replace(&mut call.is_named, true)));
+        let name =
+            name.filter(|_| call.is_some_and(|call| !std::mem::replace(&mut call.is_named, true)));
         if self.task == Task::Completion {
             return;
         }
@@ -293,7 +294,14 @@ impl Teller {
             return;
         }
         let word = match self.task {
-            Task::Completion => finish(if reason == Finish::ToolCalls { Finish::Stop } else { reason }, false),
+            Task::Completion => finish(
+                if reason == Finish::ToolCalls {
+                    Finish::Stop
+                } else {
+                    reason
+                },
+                false,
+            ),
             Task::Chat | Task::Embedding | Task::Count => finish(reason, !choice.calls.is_empty()),
         };
         if self.task == Task::Completion {

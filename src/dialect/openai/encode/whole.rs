@@ -73,7 +73,8 @@ fn is_call(piece: &Piece) -> bool {
 fn put_message(choice: &Choice, label: &Label<'_>, out: &mut BytesMut) {
     let is_text = |piece: &Piece| matches!(piece, Piece::Text(_));
     let is_refusal = |piece: &Piece| matches!(piece, Piece::Refusal(_));
-    let is_thought = |piece: &Piece| matches!(piece, Piece::Reasoning { text, .. } if !text.is_empty());
+    let is_thought =
+        |piece: &Piece| matches!(piece, Piece::Reasoning { text, .. } if !text.is_empty());
     let pieces = &choice.pieces;
     if pieces.iter().any(is_text) || !pieces.iter().any(|one| is_call(one) || is_refusal(one)) {
         put_all(choice, is_text, out);

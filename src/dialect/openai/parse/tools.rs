@@ -61,10 +61,12 @@ pub(super) fn read<'a>(request: &'a Request, into: &mut Conversation<'a>) -> Res
     }
     if let Some(json) = field(request, "functions") {
         let functions = Place::list::<Function<'a>>("functions", json)?;
-        into.tools
-            .extend(functions.into_iter().map(Function::tool));
+        into.tools.extend(functions.into_iter().map(Function::tool));
     }
-    into.tool_choice = match (field(request, "tool_choice"), field(request, "function_call")) {
+    into.tool_choice = match (
+        field(request, "tool_choice"),
+        field(request, "function_call"),
+    ) {
         (Some(json), _) => choice(json, Place::Field("tool_choice"))?,
         (None, Some(json)) => function_choice(json, Place::Field("function_call"))?,
         (None, None) => None,
