@@ -178,6 +178,10 @@ fn walk(root: &Value, schema: &Value, value: &Value, used: &mut BTreeSet<String>
                     walk(root, named, value, used);
                     continue;
                 }
+                // Any JSON that a provider understands.
+                if schema["additionalProperties"] == true {
+                    continue;
+                }
                 let schema = schema["properties"].get(key);
                 let schema = schema.unwrap_or_else(|| panic!("{name}.{key} is not in the schema"));
                 used.insert(format!("{name}.{key}"));

@@ -134,7 +134,10 @@ fn each_recorded_stream_is_told_again_as_its_snapshot_says() {
     for (name, bytes) in fixtures("sse") {
         let (told, answer) = retold(&[bytes], Task::Chat, UsageWish::Asked);
         golden(&format!("told_{name}"), &told);
-        assert_eq!(comparable(gathered(&told)), comparable(answer), "{name}");
+        let mut answer = comparable(answer);
+        // The usage is told at the end, and what broke has none.
+        answer.usage = answer.usage.filter(|_| told.ends_with("[DONE]\n\n"));
+        assert_eq!(comparable(gathered(&told)), answer, "{name}");
         for line in told.lines().filter_map(|line| line.strip_prefix("data: ")) {
             assert!(
                 line == "[DONE]" || serde_json::from_str::<Value>(line).is_ok(),
