@@ -144,6 +144,12 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// The value as JSON text, whatever it is.
+    pub(super) fn json(&self) -> Read<String> {
+        json(self.node)
+            .or_else(|what| self.fail(format_args!("{} cannot be written as JSON", quoted(&what))))
+    }
+
     /// One of a few words.
     pub(super) fn choice<T: Copy>(&self, words: &[(&'static str, T)]) -> Read<T> {
         let text = self.text()?;
@@ -244,6 +250,31 @@ impl<'a> Cursor<'a> {
             key_at: entry.at,
         }
     }
+}
+
+/// The JSON of a tree, or the number that JSON does not know.
+fn json(node: &Node<'_>) -> Result<String, String> {
+    let text = |text: &str| serde_json::Value::from(text).to_string();
+    Ok(match &node.value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => match serde_json::from_str::<serde_json::Number>(number) {
+            Ok(_) => number.to_string(),
+            Err(_) => return Err(number.to_string()),
+        },
+        Value::Text(value) => text(value),
+        Value::List(nodes) => {
+            let items = nodes.iter().map(json).collect::<Result<Vec<_>, _>>()?;
+            format!("[{}]", items.join(","))
+        }
+        Value::Map(entries) => {
+            let field = |entry: &Entry<'_>| {
+                Ok::<_, String>(format!("{}:{}", text(&entry.key), json(&entry.node)?))
+            };
+            let fields = entries.iter().map(field).collect::<Result<Vec<_>, _>>()?;
+            format!("{{{}}}", fields.join(","))
+        }
+    })
 }
 
 /// All values, once every one of them has been read.

@@ -22,6 +22,7 @@ mod path;
 mod peers;
 mod policy;
 mod price;
+mod profile;
 mod providers;
 mod quantity;
 mod retries;

@@ -1,6 +1,8 @@
 //! `providers`: the upstream accounts.
 
-use http::{HeaderValue, header};
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
 use rustls::pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
@@ -8,9 +10,11 @@ use super::certificate;
 use super::cursor::{Cursor, Read, Reported, all};
 use super::health;
 use super::peers::{self, Reach};
+use super::profile;
 use super::secret;
 use super::section::{LATER, Section};
 use super::url::{self, Endpoint};
+use crate::dialect::{Auth, Paths, Profile};
 use crate::edge::ProviderSettings;
 use crate::exchange::Dialect;
 use crate::upstream::{Balance, BaseUrl, Credential, PoolSpec, ProviderSpec, Scheme, TlsSpec};
@@ -22,8 +26,8 @@ const LONGEST_NAME: usize = 64;
 const DIALECTS: [(&str, Option<Dialect>); 5] = [
     ("openai", Some(Dialect::OpenAi)),
     ("openai_responses", None),
-    ("anthropic", None),
-    ("gemini", None),
+    ("anthropic", Some(Dialect::Anthropic)),
+    ("gemini", Some(Dialect::Gemini)),
     ("bedrock", None),
 ];
 
@@ -63,7 +67,21 @@ fn provider(name: &str, cursor: &Cursor<'_>) -> Read<ProviderSettings> {
     let url = section
         .required("base_url")
         .and_then(|cursor| Ok((url::read(&cursor)?, cursor)));
-    let credential = section.maybe("credential", credential);
+    let profile = section.maybe("profile", |cursor| {
+        if dialect.is_ok_and(|dialect| dialect != Dialect::OpenAi) {
+            return cursor.fail_at_key("only providers of dialect `openai` have one");
+        }
+        profile::read(cursor, &Profile::PLAIN)
+    });
+    let version = section.maybe("api_version", |cursor| cursor.name(LONGEST_NAME));
+    let auth = section.maybe("auth", |cursor| cursor.choice(&profile::AUTHS));
+    let auth = auth.map(|written| {
+        let known = profile.as_ref().ok().and_then(Option::as_ref);
+        written.unwrap_or_else(|| usual(dialect.ok(), known))
+    });
+    let credential = section.maybe("credential", |cursor| {
+        credential(cursor, auth.unwrap_or_default())
+    });
     let balance = section.or("balance", Balance::default(), |cursor| {
         cursor.choice(&BALANCES)
     });
@@ -71,6 +89,8 @@ fn provider(name: &str, cursor: &Cursor<'_>) -> Read<ProviderSettings> {
     section.close();
     let (base, mut pool) = pool?;
     pool.balance = balance?;
+    let profile = placed(profile?.unwrap_or_default(), version?, &base);
+    auth?;
     let spec = ProviderSpec {
         name: name.into(),
         base,
@@ -80,7 +100,34 @@ fn provider(name: &str, cursor: &Cursor<'_>) -> Read<ProviderSettings> {
     Ok(ProviderSettings {
         spec,
         dialect: dialect?,
+        profile: Arc::new(profile),
     })
+}
+
+/// The header of a dialect, or of the profile.
+fn usual(dialect: Option<Dialect>, profile: Option<&Profile>) -> Auth {
+    match dialect {
+        Some(Dialect::Anthropic) => Auth::XApiKey,
+        Some(Dialect::Gemini) => Auth::XGoogApiKey,
+        Some(Dialect::OpenAi) | None => profile
+            .map(|profile| profile.facts.auth)
+            .unwrap_or_default(),
+    }
+}
+
+/// Where the endpoints of a profile are below this URL: Azure's depend on the version.
+fn placed(profile: Profile, version: Option<&str>, base: &BaseUrl) -> Profile {
+    let paths = match (&*profile.name, version) {
+        ("azure", _) if base.prefix.ends_with("/openai/v1") => Paths::Plain,
+        ("azure", Some(_)) => Paths::AzureDeployments,
+        ("azure", None) => Paths::AzureV1,
+        _ => Paths::Plain,
+    };
+    Profile {
+        paths,
+        api_version: version.map(Into::into),
+        ..profile
+    }
 }
 
 /// What hangs together with the URL: peers, health checks and TLS.
@@ -151,19 +198,19 @@ fn tls(cursor: &Cursor<'_>) -> Read<Tls> {
     })
 }
 
-/// The header that a dialect proves itself with; `openai`: RFC 6750 bearer token.
-fn credential(cursor: &Cursor<'_>) -> Read<Credential> {
+/// The header that proves who we are.
+fn credential(cursor: &Cursor<'_>, auth: Auth) -> Read<Credential> {
     if cursor.text()? == "client" {
         return cursor.fail(LATER);
     }
     let secret = secret::read(cursor)?;
-    let text = Zeroizing::new(format!("Bearer {}", secret.expose()));
+    let text = Zeroizing::new(format!("{}{}", auth.scheme(), secret.expose()));
     let Ok(mut value) = HeaderValue::from_str(&text) else {
         return cursor.fail("the secret cannot stand in a header");
     };
     value.set_sensitive(true);
     Ok(Credential {
-        header: header::AUTHORIZATION,
+        header: HeaderName::from_static(auth.header()),
         value,
     })
 }

@@ -1,6 +1,7 @@
 //! The top of the file: all sections, and the rules between them.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::cursor::{Cursor, Literals, Read, all};
 use super::keys;
@@ -11,7 +12,7 @@ use super::policy::Layer;
 use super::providers;
 use super::routes;
 use super::section::Section;
-use super::targets::Providers;
+use super::targets::{Providers, Vendor};
 use crate::account::Keys;
 use crate::edge::{Limits, ProviderSettings, Settings};
 use crate::route::Policy;
@@ -81,16 +82,16 @@ fn defaults(section: &mut Section<'_>) -> Read<Policy> {
 /// The providers by the names in the file, so that one with mistakes is not unknown as well.
 fn known<'a>(cursor: Option<&Cursor<'a>>, read: &[ProviderSettings]) -> Providers<'a> {
     let names = names(cursor);
-    let dialect = |name: &str| {
+    let vendor = |name: &str| {
         let found = read
             .iter()
             .find(|provider| provider.spec.name.as_ref() == name);
-        found.map(|provider| provider.dialect)
+        found.map(|provider| Vendor {
+            dialect: provider.dialect,
+            profile: Arc::clone(&provider.profile),
+        })
     };
-    names
-        .into_iter()
-        .map(|name| (name, dialect(name)))
-        .collect()
+    names.into_iter().map(|name| (name, vendor(name))).collect()
 }
 
 fn names<'a>(cursor: Option<&Cursor<'a>>) -> BTreeSet<&'a str> {

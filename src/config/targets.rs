@@ -9,8 +9,10 @@ use super::cursor::{Cursor, Read, Reported};
 use super::hint::hint;
 use super::path::quoted;
 use super::price;
+use super::profile;
 use super::section::Section;
 use super::timeouts::Bounds;
+use crate::dialect::Profile;
 use crate::exchange::Dialect;
 use crate::route::{StreamUse, Target, Timeouts};
 
@@ -22,7 +24,14 @@ const WEIGHT_RANGE: RangeInclusive<u32> = 1..=1_000;
 const WEIGHT: u32 = 1;
 
 /// The providers that targets may name; `None` for one with mistakes of its own.
-pub(super) type Providers<'a> = BTreeMap<&'a str, Option<Dialect>>;
+pub(super) type Providers<'a> = BTreeMap<&'a str, Option<Vendor>>;
+
+/// What targets need to know of their provider.
+#[derive(Clone)]
+pub(super) struct Vendor {
+    pub(super) dialect: Dialect,
+    pub(super) profile: Arc<Profile>,
+}
 
 /// The targets of a route so far, and where they are written.
 pub(super) type Taken<'a> = BTreeMap<&'a str, Cursor<'a>>;
@@ -46,17 +55,28 @@ impl<'a> OpenTarget<'a> {
             return Ok(Self { target, bounds });
         }
         let mut section = Section::open_or(cursor, "provider/model or a map")?;
-        section.later(&["capabilities", "profile"]);
+        section.later(&["capabilities"]);
         let target = section
             .required("target")
             .and_then(|cursor| named(&cursor, providers, taken));
         let weight = section.or("weight", WEIGHT, |cursor| cursor.number(&WEIGHT_RANGE));
         let price = section.maybe("price", price::read);
         let bounds = section.maybe("timeouts", Bounds::read);
+        let (base, dialect) = match &target {
+            Ok(target) => (Arc::clone(&target.profile), target.dialect),
+            Err(Reported) => (Arc::default(), Dialect::OpenAi),
+        };
+        let profile = section.maybe("profile", |cursor| {
+            if dialect != Dialect::OpenAi {
+                return cursor.fail_at_key("only providers of dialect `openai` have one");
+            }
+            profile::read(cursor, &base)
+        });
         section.close();
         let target = Target {
             weight: weight?,
             price: price?,
+            profile: profile?.map_or(base, Arc::new),
             ..target?
         };
         let bounds = bounds?.unwrap_or_default();
@@ -86,7 +106,7 @@ fn named<'a>(
             quoted(text)
         ));
     };
-    let dialect = known_provider(cursor, provider, providers);
+    let vendor = known_provider(cursor, provider, providers);
     let visible = model.bytes().all(|byte| byte.is_ascii_graphic());
     if model.is_empty() || model.len() > LONGEST_MODEL || !visible {
         return cursor.fail(format_args!(
@@ -98,27 +118,28 @@ fn named<'a>(
         return cursor.fail(format_args!("the same target as {}", first.path()));
     }
     taken.insert(text, cursor.clone());
+    let vendor = vendor?;
     Ok(Target {
         name: text.into(),
         provider: provider.into(),
         model: model.into(),
-        dialect: dialect?,
+        dialect: vendor.dialect,
         weight: WEIGHT,
         price: None,
         timeouts: Timeouts::default(),
-        profile: Arc::default(),
+        profile: vendor.profile,
         abilities: Arc::default(),
         stream: StreamUse::default(),
     })
 }
 
-/// The dialect of a provider that must be in the file.
+/// What is known of a provider that must be in the file.
 pub(super) fn known_provider(
     cursor: &Cursor<'_>,
     name: &str,
     providers: &Providers<'_>,
-) -> Read<Dialect> {
-    let Some(dialect) = providers.get(name) else {
+) -> Read<Vendor> {
+    let Some(vendor) = providers.get(name) else {
         let known: Vec<&str> = providers.keys().copied().collect();
         let hint = hint(name, &known);
         return cursor.fail(format_args!(
@@ -126,5 +147,5 @@ pub(super) fn known_provider(
             quoted(name)
         ));
     };
-    dialect.ok_or(Reported)
+    vendor.clone().ok_or(Reported)
 }

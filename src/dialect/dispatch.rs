@@ -72,6 +72,9 @@ pub fn build(request: &Request, to: &Recipient<'_>) -> Result<Ask, Unfit> {
             Dialect::OpenAi | Dialect::Gemini => {}
         }
     }
+    if let Some(need) = super::fate::disqualifying(request, to.dialect) {
+        return Err(Unfit::Lacks(need));
+    }
     let conversation = conversation(request)?;
     let mut ask = match to.dialect {
         Dialect::OpenAi => openai::build::translated(&conversation, to),

@@ -29,6 +29,6 @@ pub use dispatch::{
     build, conversation, failure, fault, fault_event, model, models, parse, path, promise,
 };
 pub use hear::{Stream, Told, whole};
-pub use profile::Profile;
+pub use profile::{Auth, Change, OwnChange, Paths, Profile};
 pub use promise::{Offered, Promise, PromisedText, ToolInput};
 pub use voices::{Label, Voices};

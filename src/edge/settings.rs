@@ -9,6 +9,7 @@ use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 
 use crate::account::Keys;
+use crate::dialect::Profile;
 use crate::exchange::Dialect;
 use crate::route::Routes;
 use crate::units::ByteSize;
@@ -44,6 +45,8 @@ pub struct ProviderSettings {
     pub spec: ProviderSpec,
     /// What `dialect` needs.
     pub dialect: Dialect,
+    /// How it differs from its format.
+    pub profile: Arc<Profile>,
 }
 
 /// One listening address.

@@ -15,7 +15,7 @@ mod text;
 pub use fields::Fields;
 pub use growing::{Growing, Impossible, Top};
 pub use splice::Edit;
-pub use text::string;
+pub use text::{put_string, put_text, string};
 
 /// Why a document is refused, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

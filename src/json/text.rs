@@ -16,8 +16,14 @@ pub fn string(text: &str) -> Bytes {
 }
 
 /// Writes the text as a JSON string literal.
-pub(super) fn put_string(out: &mut BytesMut, text: &str) {
+pub fn put_string(out: &mut BytesMut, text: &str) {
     out.put_u8(b'"');
+    put_text(out, text);
+    out.put_u8(b'"');
+}
+
+/// Writes the text as what stands between the quotes of a JSON string literal.
+pub fn put_text(out: &mut BytesMut, text: &str) {
     let mut rest = text.as_bytes();
     while let Some((plain, escape, after)) = split(rest) {
         out.extend_from_slice(plain);
@@ -25,7 +31,6 @@ pub(super) fn put_string(out: &mut BytesMut, text: &str) {
         rest = after;
     }
     out.extend_from_slice(rest);
-    out.put_u8(b'"');
 }
 
 /// The bytes before the first that must be escaped, that one, and the rest.

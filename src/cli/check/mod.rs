@@ -134,7 +134,7 @@ fn print_keys(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn print_provider(provider: &ProviderSettings, out: &mut impl Write) -> io::Result<()> {
-    let ProviderSettings { spec, dialect } = provider;
+    let ProviderSettings { spec, dialect, .. } = provider;
     writeln!(
         out,
         "provider {}: {}, {}",

@@ -4,6 +4,7 @@
 //! tell every mistake with its place; serde would stop at the first. Tests hold the two together.
 
 mod policy;
+mod profile;
 mod route;
 mod value;
 
@@ -17,6 +18,7 @@ pub use self::policy::{
     HedgeOnFile, HoldFile, HoldHeadFile, HoldWordFile, KeepaliveFile, MalformedFile, OnBreakFile,
     P95File, RefusalsFile, RetriesFile, ShareFile, TimeoutsFile, VerdictsFile,
 };
+pub use self::profile::{AuthFile, FullProfileFile, ProfileFile};
 pub use self::route::{
     FullRouteFile, FullTargetFile, FullTierFile, PriceFile, RouteFile, TargetFile, TierBalanceFile,
     TierFile,
@@ -171,6 +173,13 @@ pub struct ProviderFile {
     pub base_url: String,
     /// What proves who we are. Default: nothing.
     pub credential: Option<SecretFile>,
+    /// How it differs from its dialect. Default: not at all. Only with `dialect: openai`.
+    pub profile: Option<ProfileFile>,
+    /// The header of the credential. Default: the dialect's, or the profile's.
+    pub auth: Option<AuthFile>,
+    /// Azure's `api-version`. With it, a model's name is the name of a deployment in the path.
+    #[schemars(regex(pattern = r"^[!-~]{1,64}$"))]
+    pub api_version: Option<String>,
     /// Fixed addresses in place of the URL's host.
     #[schemars(length(min = 1, max = 256))]
     pub peers: Option<Vec<AddressFile>>,
@@ -192,6 +201,12 @@ pub enum DialectFile {
     /// `OpenAI` Chat Completions.
     #[serde(rename = "openai")]
     OpenAi,
+    /// Anthropic Messages.
+    #[serde(rename = "anthropic")]
+    Anthropic,
+    /// Gemini `generateContent`.
+    #[serde(rename = "gemini")]
+    Gemini,
 }
 
 /// How one peer of several is chosen.

@@ -7,6 +7,7 @@ use super::policy::{
     BreakerFile, CheckFile, HedgeFile, HoldFile, KeepaliveFile, MalformedFile, OnBreakFile,
     RefusalsFile, RetriesFile, TimeoutsFile, VerdictsFile,
 };
+use super::profile::ProfileFile;
 use super::value::{DurationFile, TargetName};
 
 /// A route: its one target, or a map.
@@ -118,6 +119,8 @@ pub struct FullTargetFile {
     pub price: Option<PriceFile>,
     /// The bounds of one attempt, before those of the route.
     pub timeouts: Option<TimeoutsFile>,
+    /// How this model differs from what its provider says of all of them.
+    pub profile: Option<ProfileFile>,
 }
 
 /// What a target charges for a million tokens, in USD with at most six decimals.

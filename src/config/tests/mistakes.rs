@@ -548,8 +548,19 @@ const PROVIDERS: Cases = &[
         &["4:3: providers.a: the key `base_url` is missing"],
     ),
     (
-        "dialect: anthropic\n    base_url: https://a.example\n",
+        "dialect: bedrock\n    base_url: https://a.example\n",
         &["5:14: providers.a.dialect: not supported by this version"],
+    ),
+    (
+        "dialect: anthropic\n    base_url: https://a.example\n    profile: vllm\n",
+        &["7:5: providers.a.profile: only providers of dialect `openai` have one"],
+    ),
+    (
+        "dialect: openai\n    base_url: https://a.example\n    profile: olama\n    auth: beerer\n",
+        &[
+            "7:14: providers.a.profile: there is no profile \"olama\"; did you mean \"ollama\"?",
+            "8:11: providers.a.auth: \"beerer\" is unknown; did you mean \"bearer\"?",
+        ],
     ),
     (
         "dialect: opnai\n    base_url: https://a.example\n",

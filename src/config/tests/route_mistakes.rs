@@ -9,7 +9,7 @@ const ROUTES: Cases = &[
         "tiers: [{zzz: 1, targets: [{zzz: 1, target: b/m}]}]\n",
         &[
             "5:14: routes.r.tiers[0].zzz: unknown key; known here: balance, targets",
-            "5:33: routes.r.tiers[0].targets[0].zzz: unknown key; known here: target, weight, price, timeouts",
+            "5:33: routes.r.tiers[0].targets[0].zzz: unknown key; known here: target, weight, price, timeouts, profile",
             "5:49: routes.r.tiers[0].targets[0].target: there is no provider \"b\"; known here: a",
         ],
     ),
@@ -94,10 +94,22 @@ const ROUTES: Cases = &[
         ],
     ),
     (
-        "tiers: [[{target: a/m, capabilities: [], profile: x}]]\n",
+        "tiers: [[{target: a/m, capabilities: []}]]\n",
+        &["5:28: routes.r.tiers[0][0].capabilities: not supported by this version"],
+    ),
+    (
+        "tiers: [[{target: a/m, profile: mistrl}]]\n",
         &[
-            "5:28: routes.r.tiers[0][0].capabilities: not supported by this version",
-            "5:46: routes.r.tiers[0][0].profile: not supported by this version",
+            "5:37: routes.r.tiers[0][0].profile: there is no profile \"mistrl\"; did you mean \"mistral\"?",
+        ],
+    ),
+    (
+        "tiers: [[{target: a/m, profile: {drop: [top_k, /model, /a/], lik: x}}]]\n",
+        &[
+            "5:44: routes.r.tiers[0][0].profile.drop[0]: \"top_k\" is not a place: a JSON pointer like /top_k or /tools/*/function/strict, at most 8 steps",
+            "5:51: routes.r.tiers[0][0].profile.drop[1]: \"/model\" is segue's own to write",
+            "5:59: routes.r.tiers[0][0].profile.drop[2]: \"/a/\" is not a place: a JSON pointer like /top_k or /tools/*/function/strict, at most 8 steps",
+            "5:65: routes.r.tiers[0][0].profile.lik: unknown key; did you mean \"like\"?",
         ],
     ),
     (

@@ -58,7 +58,7 @@ const STRAY: &str = "
 listen: [{????: 0, tls: {????: 0, certificates: [{????: 0}]}}]
 admin: {????: 0}
 keys: [{????: 0}]
-providers: {a: {????: 0, health: {????: 0}, tls: {????: 0}, dns: {????: 0}}}
+providers: {a: {????: 0, health: {????: 0}, tls: {????: 0}, dns: {????: 0}, profile: {????: 0}}}
 routes:
   r:
     ????: 0
@@ -77,7 +77,7 @@ drain: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 25] = [
+const SECTIONS: [(&str, &str); 26] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
@@ -88,6 +88,7 @@ const SECTIONS: [(&str, &str); 25] = [
     ("providers.a.health.", "HealthFile"),
     ("providers.a.tls.", "ProviderTlsFile"),
     ("providers.a.dns.", "DnsFile"),
+    ("providers.a.profile.", "FullProfileFile"),
     ("routes.r.", "FullRouteFile"),
     ("routes.r.hold.", "HoldHeadFile"),
     ("routes.r.timeouts.", "TimeoutsFile"),
@@ -175,6 +176,10 @@ fn walk(root: &Value, schema: &Value, value: &Value, used: &mut BTreeSet<String>
                     .filter(|it| it.is_object())
                 {
                     walk(root, named, value, used);
+                    continue;
+                }
+                // Any JSON that a provider understands.
+                if schema["additionalProperties"] == true {
                     continue;
                 }
                 let schema = schema["properties"].get(key);

@@ -8,7 +8,7 @@ use super::usage;
 use crate::dialect::failure;
 use crate::dialect::leaf::Leaf;
 use crate::dialect::name::Name;
-use crate::exchange::{Failure, Finish, Usage};
+use crate::exchange::{AsideKind, Failure, Finish, Usage};
 
 /// The most pieces a document may have: 128 choices with dozens of tool calls each. Without it
 /// a frame of many empty calls would take many times its size in memory.
@@ -21,6 +21,10 @@ pub(super) enum Part {
     Delta,
     /// `message`: a whole answer.
     Message,
+    /// `text`: a plain completion, streamed.
+    Text,
+    /// `text`: a plain completion, whole.
+    WholeText,
 }
 
 /// What a document says.
@@ -83,6 +87,10 @@ pub(super) enum What<'a> {
         name: Option<Cow<'a, str>>,
         arguments: Cow<'a, str>,
     },
+    /// The seal of the call before it.
+    Seal(Cow<'a, str>),
+    /// A list beside the choice, never an empty one.
+    Aside(AsideKind, &'a str),
     /// The choice's part in this document is over, and perhaps the choice.
     End(Option<Finish>),
 }
@@ -174,11 +182,12 @@ impl<'a> Answer<'a> {
     }
 
     pub(super) fn call(&mut self, call: Leaf<'a>) {
-        let (mut index, mut id, mut function) = (None, None, None);
+        let (mut index, mut id, mut function, mut extra) = (None, None, None, None);
         call.fields(|name, value| match name {
             Name::Index => index = value.json().parse().ok(),
             Name::Id => id = value.words(),
             Name::Function | Name::Custom => function = Some(value),
+            Name::ExtraContent => extra = Some(value),
             _ => {}
         });
         let (name, arguments) = function.map(named).unwrap_or_default();
@@ -188,6 +197,31 @@ impl<'a> Answer<'a> {
             name,
             arguments,
         });
+        if let Some(extra) = extra {
+            self.seal(extra);
+        }
+    }
+
+    /// `extra_content.google.thought_signature` (`OpenAI` compatibility of the Gemini API).
+    fn seal(&mut self, extra: Leaf<'a>) {
+        extra.fields(|name, google| {
+            if name == Name::Google {
+                google.fields(|name, seal| {
+                    if name == Name::ThoughtSignature {
+                        self.say(seal, What::Seal);
+                    }
+                });
+            }
+        });
+    }
+
+    /// A list that stands beside the answer, if it has anything in it.
+    pub(super) fn aside(&mut self, kind: AsideKind, list: Leaf<'a>) {
+        let mut filled = false;
+        list.items(|_| filled = true);
+        if filled {
+            self.push(What::Aside(kind, list.json()));
+        }
     }
 }
 

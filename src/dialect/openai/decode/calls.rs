@@ -35,6 +35,11 @@ impl Calls {
         self.id = id.or(self.id);
         self.current
     }
+
+    /// The call of the last piece.
+    pub(super) fn current(&self) -> u32 {
+        self.current
+    }
 }
 
 fn digest(id: &str) -> u64 {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod calls;
+mod embeddings;
 mod read;
 mod usage;
 
@@ -17,7 +18,7 @@ use self::answer::{Answer, Beside, Choices, Part, Piece, What};
 use self::calls::Calls;
 use crate::dialect::carry::{Carry, Malformed, Sink};
 use crate::dialect::failure;
-use crate::exchange::{Event, Failure, Task};
+use crate::exchange::{Event, Failure, Signed, Task};
 use crate::sse::Frame;
 
 /// The official SDKs end a stream at any data that begins so (openai-python, `_streaming.py`).
@@ -27,8 +28,9 @@ const MAX_CHOICES: usize = 128;
 
 /// Reads one attempt's stream. Bounded: it keeps a few bytes for each choice, of which there are
 /// at most 128, and the last id of a tool call that came without an index.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Stream {
+    part: Part,
     choices: SmallVec<[Choice; 1]>,
     failed: bool,
 }
@@ -51,8 +53,15 @@ fn is_data_alone(frame: &Frame) -> bool {
 
 impl Stream {
     /// At the start of a stream that answers such a task.
-    pub fn new(_: Task) -> Self {
-        Self::default()
+    pub fn new(task: Task) -> Self {
+        Self {
+            part: match task {
+                Task::Completion => Part::Text,
+                Task::Chat | Task::Embedding | Task::Count => Part::Delta,
+            },
+            choices: SmallVec::new(),
+            failed: false,
+        }
     }
 
     /// Tells the sink what the frame says, at least one event for each frame, and how to carry
@@ -77,7 +86,7 @@ impl Stream {
         if !is_data_alone(frame) {
             check_text(frame)?;
         }
-        self.answer(read::read(text, Part::Delta)?, sink)
+        self.answer(read::read(text, self.part)?, sink)
     }
 
     /// Whether the answer came to its own end: every choice that started has a finish reason,
@@ -173,6 +182,16 @@ impl Stream {
                     arguments,
                 }
             }
+            What::Seal(text) => Event::Signature {
+                choice,
+                of: Signed::Call(state.calls.current()),
+                text,
+            },
+            What::Aside(kind, json) => Event::Aside {
+                choice,
+                kind,
+                json: json.into(),
+            },
             What::End(Some(reason)) => {
                 state.ended = true;
                 Event::Finished { choice, reason }
@@ -190,7 +209,12 @@ impl Stream {
 /// has neither a message nor a finish reason.
 pub fn whole(task: Task, body: &[u8], sink: &mut Sink<'_>) -> Result<(), Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed::NotUtf8)?;
-    let answer = read::read(text, Part::Message)?;
+    let part = match task {
+        Task::Embedding => return embeddings::whole(text, sink),
+        Task::Completion => Part::WholeText,
+        Task::Chat | Task::Count => Part::Message,
+    };
+    let answer = read::read(text, part)?;
     if answer.choices != Choices::Some && answer.failure().is_none() {
         return Err(Malformed::Shape);
     }

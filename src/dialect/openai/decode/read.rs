@@ -13,7 +13,7 @@ use crate::dialect::carry::Malformed;
 use crate::dialect::failure;
 use crate::dialect::leaf::Leaf;
 use crate::dialect::name::Name;
-use crate::exchange::Finish;
+use crate::exchange::{AsideKind, Finish};
 
 /// The document, if it is an object whose known fields have the types they must have.
 pub(super) fn read(document: &str, part: Part) -> Result<Answer<'_>, Malformed> {
@@ -141,7 +141,7 @@ impl<'de> Visitor<'de> for Choice<'_, 'de> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self { answer, position } = self;
         let first = answer.pieces.len();
-        let (mut index, mut reason, mut parted) = (position, None, false);
+        let (mut index, mut reason, mut parted, mut logprobs) = (position, None, false, None);
         while let Some(name) = map.next_key::<Name>()? {
             match (name, answer.part) {
                 (Name::Index, _) => {
@@ -152,6 +152,11 @@ impl<'de> Visitor<'de> for Choice<'_, 'de> {
                     answer.pieces.truncate(first);
                     map.next_value_seed(Content(answer))?;
                 }
+                (Name::Text, Part::Text | Part::WholeText) => {
+                    parted = true;
+                    answer.say(leaf(&mut map)?, What::Text);
+                }
+                (Name::Logprobs, Part::Delta | Part::Message) => logprobs = Some(leaf(&mut map)?),
                 (Name::FinishReason, _) => reason = Some(leaf(&mut map)?),
                 (Name::Error, _) => {
                     let error = leaf(&mut map)?;
@@ -164,11 +169,19 @@ impl<'de> Visitor<'de> for Choice<'_, 'de> {
             }
         }
         let finish = reason.and_then(finish);
-        if answer.part == Part::Message && !parted && finish.is_none() {
+        let is_whole = matches!(answer.part, Part::Message | Part::WholeText);
+        if is_whole && !parted && finish.is_none() {
             return Err(A::Error::custom("a choice without a message"));
         }
         if reason.is_some_and(breaks_off) {
             answer.broken_off = reason;
+        }
+        if let Some(logprobs) = logprobs {
+            logprobs.fields(|name, list| match name {
+                Name::Content => answer.aside(AsideKind::LogProbs, list),
+                Name::Refusal => answer.aside(AsideKind::RefusalLogProbs, list),
+                _ => {}
+            });
         }
         answer.push(What::End(finish));
         for piece in answer.pieces.iter_mut().skip(first) {
@@ -228,6 +241,7 @@ impl<'de> Visitor<'de> for Content<'_, 'de> {
                         });
                     }
                 }
+                Name::Annotations => answer.aside(AsideKind::Annotations, leaf(&mut map)?),
                 Name::Audio | Name::Images => {
                     if has_media(leaf(&mut map)?) {
                         answer.push(What::Media);

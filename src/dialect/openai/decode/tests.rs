@@ -696,3 +696,71 @@ proptest! {
         prop_assert!(usage.cached <= usage.input && usage.reasoning <= usage.output);
     }
 }
+
+#[test]
+fn what_stands_beside_a_text_and_seals_a_call_is_told() {
+    let chunk = r#"{"choices":[{"index":0,"delta":{"content":"a","annotations":[{"type":"url_citation"}],"tool_calls":[{"index":2,"id":"c","function":{"name":"f","arguments":"{}"},"extra_content":{"google":{"thought_signature":"seal"}}}]},"logprobs":{"content":[{"token":"a"}],"refusal":[]}}]}"#;
+    let told = told(chunk).unwrap().join("\n");
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn a_plain_completion_is_read_streamed_and_whole() {
+    let chunk = r#"{"object":"text_completion","choices":[{"text":"a","index":0,"logprobs":null,"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":2}}"#;
+    let mut streamed = Vec::new();
+    let mut stream = Stream::new(Task::Completion);
+    stream
+        .frame(&frame(chunk), &mut |event| {
+            streamed.push(format!("{event:?}"))
+        })
+        .unwrap();
+    assert!(stream.finished());
+    let mut read = Vec::new();
+    whole(Task::Completion, chunk.as_bytes(), &mut |event| {
+        read.push(format!("{event:?}"));
+    })
+    .unwrap();
+    assert_eq!(streamed, read);
+    assert_eq!(read.len(), 4, "{read:?}");
+    let empty = br#"{"choices":[{"index":0}]}"#;
+    assert_eq!(
+        whole(Task::Completion, empty, &mut |_| {}),
+        Err(Malformed::Shape)
+    );
+}
+
+#[test]
+fn vectors_are_counted_and_not_looked_into() {
+    for (body, good) in [
+        (
+            r#"{"object":"list","data":[{"index":1,"embedding":[0.1]},{"index":0,"embedding":"QUJD"}],"usage":{"prompt_tokens":3,"total_tokens":3}}"#,
+            true,
+        ),
+        (r#"{"data":[{"embedding":[1]},{"embedding":[2]}]}"#, true),
+        (r#"{"data":[]}"#, false),
+        (r#"{"data":[{"index":0,"embedding":[]}]}"#, false),
+        (
+            r#"{"data":[{"index":0,"embedding":[1]},{"index":0,"embedding":[1]}]}"#,
+            false,
+        ),
+        (r#"{"data":[{"index":1,"embedding":[1]}]}"#, false),
+        (r#"{"data":[7]}"#, false),
+        (r#"{"choices":[]}"#, false),
+        ("[]", false),
+    ] {
+        let mut told = 0;
+        let read = whole(Task::Embedding, body.as_bytes(), &mut |_| told += 1);
+        assert_eq!(read.is_ok(), good, "{body}");
+        assert_eq!(told > 0, good, "{body}");
+    }
+    let mut failed = false;
+    whole(
+        Task::Embedding,
+        br#"{"error":{"message":"no"}}"#,
+        &mut |event| {
+            failed |= matches!(event, Event::Failed(_));
+        },
+    )
+    .unwrap();
+    assert!(failed);
+}

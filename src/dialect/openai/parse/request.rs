@@ -1,11 +1,9 @@
-//! A client's request: only what routing, limits and the gate need, the rest stays bytes.
+//! The fields of a request that routing, limits and the gate need.
 
 use bytes::Bytes;
 
-use crate::dialect::ask::Unfit;
-use crate::exchange::{
-    Conversation, Delivery, Dialect, Fault, FaultKind, Need, Request, Task, UsageWish,
-};
+use super::fault::{bad, missing, wrong, wrong_type};
+use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Request, Task, UsageWish};
 use crate::json::Fields;
 use crate::units::Tokens;
 
@@ -19,6 +17,15 @@ const READ: [&str; 7] = [
     "max_tokens",
     "n",
 ];
+/// The same for plain completions.
+const READ_OF_COMPLETIONS: [&str; 6] = [
+    "model",
+    "prompt",
+    "stream",
+    "stream_options",
+    "max_tokens",
+    "n",
+];
 const STREAM_OPTIONS: &str = "stream_options";
 const INCLUDE_USAGE: &str = "include_usage";
 /// Longer than any model's name, short enough for a log line.
@@ -27,50 +34,89 @@ const MAX_OUTPUT: u64 = 1 << 32;
 /// `OpenAI`'s own bound (API reference, `n`).
 const MAX_CHOICES: u32 = 128;
 
-/// Reads a client's request.
-///
-/// # Errors
-/// As [`chat`].
-pub fn request(task: Task, body: Bytes) -> Result<Request, Fault> {
-    match task {
-        Task::Chat | Task::Completion | Task::Embedding | Task::Count => chat(body),
-    }
-}
-
-/// Reads all of a request.
-pub fn conversation(_: &Request) -> Result<Conversation<'_>, Unfit> {
-    Err(Unfit::Lacks(Need::Native))
-}
-
-/// Reads a request of `POST /v1/chat/completions`. A field that is `null` counts as absent.
+/// Reads a client's request. A field that is `null` counts as absent.
 ///
 /// # Errors
 /// A [`Fault`] of kind `BadRequest` for whatever is wrong with a field that we read, and for a body
 /// that is not one JSON object or has a name twice. What is wrong elsewhere is the provider's to say.
-pub fn chat(body: Bytes) -> Result<Request, Fault> {
+pub fn request(task: Task, body: Bytes) -> Result<Request, Fault> {
     let fields = Fields::index(&body)
         .map_err(|invalid| bad(format!("The body is not a valid JSON object: {invalid}.")))?;
-    refuse_lookalikes(&fields, &READ)?;
     let value = |name: &str| present(&fields, &body, name);
-
-    let model = model(value("model"))?;
-    check_messages(value("messages"))?;
-    let delivery = delivery(value("stream"), value(STREAM_OPTIONS))?;
-    let output = |name| integer(name, value(name), MAX_OUTPUT);
-    let (completion, older) = (output("max_completion_tokens")?, output("max_tokens")?);
-    let choices = integer("n", value("n"), MAX_CHOICES.into())?;
+    let asked = match task {
+        Task::Chat => {
+            refuse_lookalikes(&fields, &READ)?;
+            let model = model(value("model"))?;
+            check_messages(value("messages"))?;
+            Asked::read(model, &value)?
+        }
+        Task::Completion => {
+            refuse_lookalikes(&fields, &READ_OF_COMPLETIONS)?;
+            let model = model(value("model"))?;
+            value("prompt").ok_or_else(|| missing("prompt"))?;
+            Asked::read(model, &value)?
+        }
+        Task::Embedding => {
+            refuse_lookalikes(&fields, &["model", "input"])?;
+            let model = model(value("model"))?;
+            value("input").ok_or_else(|| missing("input"))?;
+            Asked::plain(model)
+        }
+        // Another format's.
+        Task::Count => return Err(Fault::new(FaultKind::NotFound, "no such path")),
+    };
     Ok(Request {
         dialect: Dialect::OpenAi,
-        task: Task::Chat,
-        model,
-        delivery,
-        max_output: completion.or(older).map(Tokens),
-        choices: choices
-            .and_then(|choices| u32::try_from(choices).ok())
-            .unwrap_or(1),
+        task,
+        model: asked.model,
+        delivery: asked.delivery,
+        max_output: asked.max_output,
+        choices: asked.choices,
         fields,
         body,
     })
+}
+
+/// Reads a request of `POST /v1/chat/completions`.
+///
+/// # Errors
+/// As [`request`].
+pub fn chat(body: Bytes) -> Result<Request, Fault> {
+    request(Task::Chat, body)
+}
+
+/// What was read.
+struct Asked {
+    model: String,
+    delivery: Delivery,
+    max_output: Option<Tokens>,
+    choices: u32,
+}
+
+impl Asked {
+    fn plain(model: String) -> Self {
+        Self {
+            model,
+            delivery: Delivery::Whole,
+            max_output: None,
+            choices: 1,
+        }
+    }
+
+    fn read<'a>(model: String, value: &dyn Fn(&str) -> Option<&'a [u8]>) -> Result<Self, Fault> {
+        let delivery = delivery(value("stream"), value(STREAM_OPTIONS))?;
+        let output = |name| integer(name, value(name), MAX_OUTPUT);
+        let (completion, older) = (output("max_completion_tokens")?, output("max_tokens")?);
+        let choices = integer("n", value("n"), MAX_CHOICES.into())?;
+        Ok(Self {
+            model,
+            delivery,
+            max_output: completion.or(older).map(Tokens),
+            choices: choices
+                .and_then(|choices| u32::try_from(choices).ok())
+                .unwrap_or(1),
+        })
+    }
 }
 
 /// Some servers match names without regard to case (Go's `encoding/json`, and with it Ollama) and
@@ -193,31 +239,4 @@ fn integer(param: &'static str, value: Option<&[u8]>, most: u64) -> Result<Optio
         Some(number) if (1..=most).contains(&number) => Ok(Some(number)),
         _ => Err(wrong(param, format!("must be an integer from 1 to {most}"))),
     }
-}
-
-fn bad(message: String) -> Fault {
-    Fault::new(FaultKind::BadRequest, message)
-}
-
-fn missing(param: &'static str) -> Fault {
-    bad(format!("Missing required parameter: '{param}'.")).param(param)
-}
-
-fn wrong(param: &'static str, rule: impl std::fmt::Display) -> Fault {
-    bad(format!("Invalid value for '{param}': {rule}.")).param(param)
-}
-
-/// Names what the value is instead, and never the value: it may be a secret in the wrong place.
-fn wrong_type(param: &'static str, wanted: &str, value: &[u8]) -> Fault {
-    let found = match value.first() {
-        Some(b'"') => "a string",
-        Some(b'[') => "an array",
-        Some(b'{') => "an object",
-        Some(b't' | b'f') => "a boolean",
-        _ => "a number",
-    };
-    bad(format!(
-        "Invalid type for '{param}': expected {wanted}, but got {found} instead."
-    ))
-    .param(param)
 }

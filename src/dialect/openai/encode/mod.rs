@@ -1,10 +1,18 @@
-//! What segue itself says to a client of this format: faults, the end mark, lists of models.
+//! What segue itself says to a client of this format: answers in its words, faults, the end mark,
+//! lists of models.
 
-use bytes::{Bytes, BytesMut};
+mod piece;
+mod teller;
+#[cfg(test)]
+mod tests_of_answers;
+mod whole;
+
+use bytes::Bytes;
 use serde::Serialize;
 
-use crate::dialect::voices::{Label, Voices};
-use crate::exchange::{Answer, Event, Fault, FaultKind, Task};
+pub use self::teller::Teller;
+pub use self::whole::whole;
+use crate::exchange::{Fault, FaultKind};
 use crate::sse;
 
 /// The end mark of a stream that ended well; never after [`fault_event`].
@@ -12,28 +20,6 @@ pub const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// What `created` says of a model: a route has no date, and the official SDKs want a number.
 const CREATED: u64 = 0;
-
-/// Tells an answer as a stream.
-#[derive(Debug)]
-pub struct Teller {}
-
-impl Teller {
-    /// At the start of an answer.
-    pub fn new(_: &Voices<'_>) -> Self {
-        Self {}
-    }
-
-    /// Writes the frames for the next event.
-    pub fn event(&mut self, _: &Event<'_>, _: &mut BytesMut) {}
-
-    /// Writes what ends it well.
-    pub fn end(&mut self, _: &mut BytesMut) {}
-}
-
-/// A whole answer.
-pub fn whole(_: Task, _: &Answer, _: &Label<'_>) -> Bytes {
-    Bytes::new()
-}
 
 /// The body of an error status.
 pub fn fault(fault: &Fault) -> Bytes {
