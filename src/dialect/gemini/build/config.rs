@@ -54,36 +54,45 @@ pub(super) fn config(
     Ok(())
 }
 
+/// Whether a value, as JSON, is one that the API takes.
+type Fits = fn(&str) -> bool;
+
+fn is_number(json: &str) -> bool {
+    json.parse::<f64>().is_ok_and(f64::is_finite)
+}
+
+fn is_integer(json: &str) -> bool {
+    json.parse::<i32>().is_ok()
+}
+
 fn sampling(
     sampling: &Sampling<'_>,
     to: &Recipient<'_>,
     config: &mut Writer<'_>,
     dropped: &mut Dropped,
 ) {
-    let is_number = |json: &str| json.parse::<f64>().is_ok_and(f64::is_finite);
-    let is_integer = |json: &str| json.parse::<i32>().is_ok();
-    let takes: [(_, _, _, &dyn Fn(&str) -> bool); 6] = [
+    let takes: [(_, _, _, Fits); 6] = [
         (
             "temperature",
             "temperature",
             sampling.temperature,
-            &is_number,
+            is_number,
         ),
-        ("top_p", "topP", sampling.top_p, &is_number),
-        ("top_k", "topK", sampling.top_k, &is_integer),
+        ("top_p", "topP", sampling.top_p, is_number),
+        ("top_k", "topK", sampling.top_k, is_integer),
         // 32 bits there, 64 elsewhere.
-        ("seed", "seed", sampling.seed, &is_integer),
+        ("seed", "seed", sampling.seed, is_integer),
         (
             "presence_penalty",
             "presencePenalty",
             sampling.presence_penalty,
-            &is_number,
+            is_number,
         ),
         (
             "frequency_penalty",
             "frequencyPenalty",
             sampling.frequency_penalty,
-            &is_number,
+            is_number,
         ),
     ];
     for (theirs, ours, value, fits) in takes {

@@ -40,7 +40,8 @@ pub(super) fn contents(
 ) -> Result<(), Unfit> {
     let mut list = Writer::list(body.key("contents"));
     let mut called = Called::new();
-    let mut last = None;
+    let bypass = model::wants_signatures(to).then_some(BYPASS);
+    let mut latest = None;
     let said = |turn: &&Turn<'_>| turn.parts.iter().any(says_something);
     let turns: Vec<_> = conversation.turns.iter().filter(said).collect();
     for group in turns.chunk_by(|one, next| side(one) == side(next)) {
@@ -48,15 +49,15 @@ pub(super) fn contents(
         match side(first) {
             Side::User => user(group, &called, &mut list)?,
             Side::Model => {
-                if last.is_none() {
+                if latest.is_none() {
                     user_text(FILLER, &mut list);
                 }
-                assistant(group, &mut called, model::wants_signatures(to), &mut list);
+                assistant(group, &mut called, bypass, &mut list);
             }
         }
-        last = Some((side(first), group));
+        latest = Some((side(first), group));
     }
-    match last {
+    match latest {
         None => user_text(FILLER, &mut list),
         Some((Side::Model, group))
             if to.abilities.prefill != Prefill::Continues && !has_call(group) =>
@@ -89,8 +90,8 @@ fn side(turn: &Turn<'_>) -> Side {
 /// Thoughts are for the model that had them.
 fn says_something(part: &Part<'_>) -> bool {
     match part {
-        Part::Text(text) => !text.is_empty(),
-        Part::Document {
+        Part::Text(text)
+        | Part::Document {
             source: Source::Text(text),
             ..
         } => !text.is_empty(),
@@ -128,23 +129,26 @@ fn user(group: &[&Turn<'_>], called: &Called<'_>, list: &mut Writer<'_>) -> Resu
             id,
             parts,
             is_error,
-        } => Some((&**id, parts, *is_error, called.get(&**id))),
+        } => Some(Came {
+            id,
+            name: called.get(&**id).copied(),
+            parts,
+            is_error: *is_error,
+        }),
         _ => None,
     });
-    for (id, inner, is_error, name) in results.clone() {
+    for came in results.clone() {
         // A result of no known call cannot be one here: it goes on as text, below.
-        if let Some(name) = name {
-            result(id, name, inner, is_error, &mut out);
+        if let Some(name) = came.name {
+            result(&came, name, &mut out);
         }
     }
-    for (_, inner, _, name) in results {
-        if name.is_none() {
-            text_part(
-                &mut out,
-                &format!("Result of a tool call: {}", texts(inner)),
-            );
+    for came in results {
+        if came.name.is_none() {
+            let words = format!("Result of a tool call: {}", texts(came.parts));
+            text_part(&mut out, &words);
         }
-        attached(inner, &mut out)?;
+        attached(came.parts, &mut out)?;
     }
     for part in parts(group) {
         user_part(part, &mut out)?;
@@ -155,6 +159,15 @@ fn user(group: &[&Turn<'_>], called: &Called<'_>, list: &mut Writer<'_>) -> Resu
     out.end();
     content.end();
     Ok(())
+}
+
+/// What a call came to.
+struct Came<'p, 'a> {
+    id: &'p str,
+    /// The tool, if the call is known.
+    name: Option<&'p str>,
+    parts: &'p [Part<'a>],
+    is_error: bool,
 }
 
 fn user_part(part: &Part<'_>, out: &mut Writer<'_>) -> Result<(), Unfit> {
@@ -170,21 +183,22 @@ fn user_part(part: &Part<'_>, out: &mut Writer<'_>) -> Result<(), Unfit> {
 }
 
 /// Writes the result of a call: an object as it is, anything else wrapped in one.
-fn result(id: &str, name: &str, inner: &[Part<'_>], is_error: bool, out: &mut Writer<'_>) {
-    let text = texts(inner);
+fn result(came: &Came<'_, '_>, name: &str, out: &mut Writer<'_>) {
+    let text = texts(came.parts);
     let mut part = Writer::object(out.item());
     let mut result = Writer::object(part.key("functionResponse"));
-    if !id.is_empty() {
-        result.text("id", id);
+    if !came.id.is_empty() {
+        result.text("id", came.id);
     }
     result.text("name", name);
     match object(&text) {
-        Some(json) if !is_error => {
+        Some(json) if !came.is_error => {
             result.raw("response", json);
         }
         _ => {
             let mut response = Writer::object(result.key("response"));
-            response.text(if is_error { "error" } else { "output" }, &text);
+            let key = if came.is_error { "error" } else { "output" };
+            response.text(key, &text);
             response.end();
         }
     }
@@ -195,8 +209,8 @@ fn result(id: &str, name: &str, inner: &[Part<'_>], is_error: bool, out: &mut Wr
 /// The text of a result.
 fn texts<'p>(inner: &'p [Part<'_>]) -> Cow<'p, str> {
     let mut texts = inner.iter().filter_map(|part| match part {
-        Part::Text(text) => Some(&**text),
-        Part::Document {
+        Part::Text(text)
+        | Part::Document {
             source: Source::Text(text),
             ..
         } => Some(&**text),
@@ -240,12 +254,11 @@ fn attached(inner: &[Part<'_>], out: &mut Writer<'_>) -> Result<(), Unfit> {
 fn assistant<'c>(
     group: &[&'c Turn<'_>],
     called: &mut Called<'c>,
-    wants_signatures: bool,
+    mut bypass: Option<&str>,
     list: &mut Writer<'_>,
 ) {
     let mut content = Writer::object(list.item());
     let mut out = Writer::list(content.text("role", "model").key("parts"));
-    let mut unsigned = wants_signatures;
     for part in group.iter().flat_map(|turn| &turn.parts) {
         match part {
             Part::Text(text) if !text.is_empty() => text_part(&mut out, text),
@@ -257,8 +270,8 @@ fn assistant<'c>(
             } => {
                 called.insert(id, name);
                 let given = signature.as_deref().filter(|seal| !seal.is_empty());
-                let seal = given.or(unsigned.then_some(BYPASS));
-                unsigned = false;
+                let seal = given.or(bypass);
+                bypass = None;
                 call((id, name), arguments, seal, &mut out);
             }
             Part::Image {
@@ -283,18 +296,15 @@ fn call((id, name): (&str, &str), arguments: &str, seal: Option<&str>, out: &mut
         call.text("id", id);
     }
     call.text("name", name);
-    match object(arguments) {
-        Some(json) => {
-            call.raw("args", json);
-        }
+    if let Some(json) = object(arguments) {
+        call.raw("args", json);
+    } else {
         // What is no object is kept as a text: a call is never dropped.
-        None => {
-            let mut args = Writer::object(call.key("args"));
-            if !arguments.trim().is_empty() {
-                args.text("arguments", arguments);
-            }
-            args.end();
+        let mut args = Writer::object(call.key("args"));
+        if !arguments.trim().is_empty() {
+            args.text("arguments", arguments);
         }
+        args.end();
     }
     call.end();
     if let Some(seal) = seal {

@@ -1,6 +1,7 @@
 //! Conversations and the bodies that they become, and what they must keep to.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use proptest::prelude::*;
 use serde_json::value::RawValue;
@@ -128,7 +129,7 @@ fn asked<'a>() -> Conversation<'a> {
     said([user([text("a")])])
 }
 
-fn with_tools<'a>(choice: Option<ToolChoice<'a>>) -> Conversation<'a> {
+fn with_tools(choice: Option<ToolChoice<'_>>) -> Conversation<'_> {
     Conversation {
         tools: vec![tool("look", Some(PLACE)), tool("now", None)],
         tool_choice: choice,
@@ -149,7 +150,7 @@ fn built(conversation: &Conversation<'_>) -> Value {
 }
 
 /// The pairs of calls and results, as in most tests.
-fn looked<'a>(after: Vec<Part<'a>>) -> Conversation<'a> {
+fn looked(after: Vec<Part<'_>>) -> Conversation<'_> {
     said([
         user([text("a")]),
         model([
@@ -161,6 +162,7 @@ fn looked<'a>(after: Vec<Part<'a>>) -> Conversation<'a> {
     ])
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn conversations() -> Vec<(&'static str, Conversation<'static>)> {
     let sampling = Sampling {
         temperature: Some("0.2"),
@@ -421,7 +423,7 @@ fn conversations() -> Vec<(&'static str, Conversation<'static>)> {
 fn pretty(ask: &Ask) -> String {
     let mut out = serde_json::to_string_pretty(&body(ask)).unwrap();
     if !ask.dropped.is_empty() {
-        out += &format!("\ndropped: {:?}", ask.dropped);
+        write!(out, "\ndropped: {:?}", ask.dropped).unwrap();
     }
     out
 }

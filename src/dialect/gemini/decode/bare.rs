@@ -61,10 +61,9 @@ impl Bare {
                         return Ok(Some(std::mem::take(self).text));
                     }
                 }
-                (Place::Outside, b'"') => self.place = Place::String,
                 (Place::String, b'"') => self.place = Place::Outside,
                 (Place::String, b'\\') => self.place = Place::Escape,
-                (Place::Escape, _) => self.place = Place::String,
+                (Place::Outside, b'"') | (Place::Escape, _) => self.place = Place::String,
                 (Place::Outside | Place::String, _) => {}
             }
         }
