@@ -87,6 +87,7 @@ const RULES: &[(When, Sign, Class, &[&str])] = &[
     (Any, Holds, Class::ContentPolicy, &["safety_check"]),
     (Any, Word, Class::BadModelOutput, &[
         "tool_use_failed", "json_validate_failed", "malformed_function_call",
+        "unexpected_tool_call", "too_many_tool_calls", "malformed_response",
     ]),
     (Any, Word, Class::NotFound, &[
         "model_not_found", "deploymentnotfound", "invalid_model", "not_found", "not_found_error",
@@ -155,6 +156,7 @@ const RULES: &[(When, Sign, Class, &[&str])] = &[
     ]),
     (Unnumbered, Word, Class::BadRequest, &[
         "invalid_request_error", "badrequesterror", "validationexception", "invalid_argument",
+        "missing_thought_signature",
     ]),
     (Unnumbered, Says, Class::RateLimited, &["rate limit", "too many requests"]),
     (Unnumbered, Says, Class::Overloaded, &["overloaded"]),

@@ -189,11 +189,12 @@ impl Pump {
                     .event
                     .as_deref()
                     .and_then(|name| std::str::from_utf8(name).ok());
-                let raw = frame.data.as_deref().map(|data| sse::encode(name, data));
-                let closed = sse::Frame {
-                    raw: raw.unwrap_or_default(),
-                    ..frame
+                let raw = match frame.data.as_deref() {
+                    Some(data) => sse::encode(name, data),
+                    // No event, and yet it may say an error (Gemini).
+                    None => [&frame.raw[..], b"\n\n"].concat().into(),
                 };
+                let closed = sse::Frame { raw, ..frame };
                 self.frame(&closed, &mut step, now)
             }
             Err(sse::TooLong { .. }) => Some(Err(Why::TooLarge)),

@@ -1,0 +1,74 @@
+//! Token counts in Gemini's words.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::dialect::leaf::Leaf;
+use crate::exchange::Usage;
+use crate::units::Tokens;
+
+/// `usageMetadata`. In a stream each chunk has the totals so far: the last one counts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(super) struct Counts<'a> {
+    #[serde(borrow)]
+    prompt_token_count: Option<&'a RawValue>,
+    #[serde(borrow)]
+    cached_content_token_count: Option<&'a RawValue>,
+    #[serde(borrow)]
+    candidates_token_count: Option<&'a RawValue>,
+    #[serde(borrow)]
+    thoughts_token_count: Option<&'a RawValue>,
+    #[serde(borrow)]
+    tool_use_prompt_token_count: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt_tokens_details: Option<&'a RawValue>,
+    #[serde(borrow)]
+    candidates_tokens_details: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Modality<'a> {
+    modality: &'a str,
+    token_count: Option<u32>,
+}
+
+impl Counts<'_> {
+    /// The usage, if it says what the prompt took. The candidates' count leaves out the thoughts,
+    /// and the prompt's the results of built-in tools, while it contains what was cached. A part
+    /// that is larger than its total is cut to it.
+    pub(super) fn read(&self) -> Option<Usage> {
+        let prompt = count(self.prompt_token_count)?;
+        let known = |field| count(field).unwrap_or(0);
+        let input = prompt.saturating_add(known(self.tool_use_prompt_token_count));
+        let thoughts = known(self.thoughts_token_count);
+        let output = thoughts.saturating_add(known(self.candidates_token_count));
+        let audio =
+            audio(self.prompt_tokens_details).saturating_add(audio(self.candidates_tokens_details));
+        Some(Usage {
+            input: Tokens(input),
+            cached: Tokens(known(self.cached_content_token_count).min(input)),
+            cache_write: Tokens(0),
+            output: Tokens(output),
+            reasoning: Tokens(thoughts),
+            audio: Tokens(audio.min(input.saturating_add(output))),
+        })
+    }
+}
+
+fn count(field: Option<&RawValue>) -> Option<u64> {
+    field.map(Leaf::from)?.count()
+}
+
+/// The tokens of sound in a list of modalities: `[{"modality":"AUDIO","tokenCount":7}]`.
+fn audio(details: Option<&RawValue>) -> u64 {
+    let Some(details) = details.filter(|details| details.get().contains("AUDIO")) else {
+        return 0;
+    };
+    let list: Vec<Modality<'_>> = serde_json::from_str(details.get()).unwrap_or_default();
+    let sound = list.iter().filter(|part| part.modality == "AUDIO");
+    sound
+        .map(|part| u64::from(part.token_count.unwrap_or(0)))
+        .sum()
+}
