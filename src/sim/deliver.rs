@@ -9,11 +9,13 @@ use crate::sim::entry::{BodyRecorder, Entry};
 use crate::sim::head::{Head, Persistence};
 use crate::sim::journal::Journal;
 use crate::sim::link::{Broken, Last, Link, Over};
-use crate::sim::openai::{self, Origin};
 use crate::sim::outlet::{FULL, Outlet};
 use crate::sim::reply::{BodySize, Facts, Reply};
 use crate::sim::script::{Fault, FaultKind, Framing, Length, Point, Script, Shape};
-use crate::sim::steps::{Form, Piece, Step, Steps};
+use crate::sim::speech::Origin;
+use crate::sim::spoken::{self, Writer};
+use crate::sim::steps::{Form, Parts, Piece, Step, Steps};
+use crate::sim::voice::Voice;
 use crate::sim::wire::later;
 
 /// A document whose length could only be found by writing more than this goes out in chunks.
@@ -23,6 +25,8 @@ const LARGEST_MEASURED: u64 = 64 << 20;
 pub(crate) struct Exchange<'a, L> {
     pub(crate) link: &'a mut L,
     pub(crate) head: &'a Head,
+    /// In whose words.
+    pub(crate) voice: Voice,
     pub(crate) entry: &'a Entry,
     pub(crate) journal: &'a Journal,
     pub(crate) script: &'a Script,
@@ -46,97 +50,86 @@ impl Document {
             bytes,
         }
     }
-
-    /// What a script has in place of a good answer.
-    fn scripted(script: &Script) -> Option<Self> {
-        match &script.body {
-            Some(bytes) => Some(Self::json(bytes.clone())),
-            None if script.status == 200 => None,
-            None => Some(Self::json(openai::status_error(
-                script.status,
-                &script.error,
-            ))),
-        }
-    }
 }
 
-enum Writer<'a> {
-    Stream(openai::Stream<'a>),
-    Whole(openai::Whole<'a>),
-}
-
-impl Writer<'_> {
-    fn write(&self, piece: Piece, out: &mut Vec<u8>) {
-        match self {
-            Self::Stream(stream) => stream.write(piece, out),
-            Self::Whole(whole) => whole.write(piece, out),
+/// The body's length, were nothing to go wrong.
+fn measure(writer: &Writer<'_>, mut steps: Steps) -> u64 {
+    let (mut length, mut scratch) = (0_u64, Vec::new());
+    while let Some(step) = steps.next() {
+        if let Step::Write(piece) = step {
+            writer.write(piece, &mut scratch);
+            length = length.saturating_add(scratch.len() as u64);
+            scratch.clear();
         }
     }
-
-    /// The body's length, were nothing to go wrong.
-    fn measure(&self, mut steps: Steps<'_>) -> u64 {
-        let (mut length, mut scratch) = (0_u64, Vec::new());
-        while let Some(step) = steps.next() {
-            if let Step::Write(piece) = step {
-                self.write(piece, &mut scratch);
-                length = length.saturating_add(scratch.len() as u64);
-                scratch.clear();
-            }
-        }
-        length
-    }
+    length
 }
 
 impl<L: Link> Exchange<'_, L> {
-    /// Sends a chat completion.
-    pub(crate) async fn chat(mut self, asked: &Asked) -> Result<Persistence, Over> {
+    /// Sends an answer. `echo` is what was understood of the request.
+    pub(crate) async fn speak(
+        mut self,
+        asked: &Asked,
+        echo: Option<String>,
+    ) -> Result<Persistence, Over> {
         let script = self.script;
-        if let Some(document) = Document::scripted(script) {
+        if let Some(document) = self.scripted() {
             return self.document(document).await;
         }
         let form = match (script.shape, asked.delivery) {
             (Shape::Whole, _) | (_, Delivery::Whole) => Form::Whole,
-            (_, Delivery::Stream) => Form::Stream { usage: false },
-            (_, Delivery::StreamWithUsage) => Form::Stream { usage: true },
+            (_, Delivery::Stream | Delivery::StreamWithUsage) => Form::Stream,
         };
         let canary = self.head.field("x-sim-canary");
         let origin = Origin {
             request: self.entry.number,
             body_bytes: self.entry.body_bytes(),
             canary: canary.as_deref(),
+            echo,
         };
-        let writer = match form {
-            Form::Whole => Writer::Whole(openai::Whole::new(script, asked, &origin)),
-            Form::Stream { .. } => Writer::Stream(openai::Stream::new(script, asked, &origin)),
-        };
-        let mut steps = Steps::new(script, form, asked.choices);
-        let size = if wants_length(script, form) {
-            BodySize::Known(writer.measure(steps.clone()))
+        let (writer, parts) = Writer::new(self.voice, form, script, asked, &origin);
+        let mut steps = Steps::new(script, parts, asked.choices);
+        let size = if wants_length(script, &parts) {
+            BodySize::Known(measure(&writer, steps.clone()))
         } else {
             BodySize::Unknown
         };
         self.prologue().await?;
         let content_type = match form {
             Form::Whole => {
-                let time = due(Instant::now(), script, script.tokens.count());
+                let time = due(Instant::now(), script, last_token(&parts));
                 self.quiet_until(time).await?;
                 "application/json"
             }
-            Form::Stream { .. } => "text/event-stream; charset=utf-8",
+            Form::Stream => "text/event-stream; charset=utf-8",
         };
+        let ping = self.voice.ping();
         let (mut outlet, persistence) = self.open(200, content_type, size).await?;
         if form != Form::Whole {
-            outlet.ping_every(script.ping);
+            outlet.ping_every(script.ping, ping);
         }
-        run(&mut steps, &writer, script, form, &mut outlet).await?;
+        run(&mut steps, &writer, script, &parts, &mut outlet).await?;
         outlet.finish().await?;
         self.epilogue(persistence).await
+    }
+
+    /// What the script has in place of a good answer.
+    fn scripted(&self) -> Option<Document> {
+        let (script, number) = (self.script, self.entry.number);
+        match &script.body {
+            Some(bytes) => Some(Document::json(bytes.clone())),
+            None if script.status == 200 => None,
+            None => {
+                let error = spoken::status_error(self.voice, script.status, script, number);
+                Some(Document::json(error))
+            }
+        }
     }
 
     /// Sends a document, or what the script has in place of it.
     pub(crate) async fn document(mut self, document: Document) -> Result<Persistence, Over> {
         let script = self.script;
-        let document = Document::scripted(script).unwrap_or(document);
+        let document = self.scripted().unwrap_or(document);
         let bytes = if script.shape == Shape::Empty {
             Vec::new()
         } else {
@@ -245,6 +238,7 @@ impl<L: Link> Exchange<'_, L> {
         let reply = Reply::new(&Facts {
             script,
             request: self.head,
+            voice: self.voice,
             number: self.entry.number,
             status,
             content_type,
@@ -277,8 +271,8 @@ impl<L: Link> Exchange<'_, L> {
 }
 
 /// Whether the body's length is told, and worth finding out.
-fn wants_length(script: &Script, form: Form) -> bool {
-    let Length::Tokens(tokens) = script.tokens else {
+fn wants_length(script: &Script, parts: &Parts) -> bool {
+    let Length::Tokens(tokens) = parts.tokens else {
         return false;
     };
     let size = tokens
@@ -287,10 +281,10 @@ fn wants_length(script: &Script, form: Form) -> bool {
     if script.encoding.is_some() {
         return false;
     }
-    match (script.framing, form) {
+    match (script.framing, parts.form) {
         (Framing::Length, _) => true,
         (Framing::Natural, Form::Whole) => size <= LARGEST_MEASURED,
-        (Framing::Natural, Form::Stream { .. }) | (Framing::UntilClose, _) => false,
+        (Framing::Natural, Form::Stream) | (Framing::UntilClose, _) => false,
     }
 }
 
@@ -301,15 +295,20 @@ fn due(start: Instant, script: &Script, token: u64) -> Instant {
     later(start, script.first_after.saturating_add(delay))
 }
 
+/// How many tokens come before the end, those of the reasoning included.
+fn last_token(parts: &Parts) -> u64 {
+    parts.thoughts.saturating_add(parts.tokens.count())
+}
+
 /// Sends the steps of an answer, each in its time.
 async fn run(
-    steps: &mut Steps<'_>,
+    steps: &mut Steps,
     writer: &Writer<'_>,
     script: &Script,
-    form: Form,
+    parts: &Parts,
     outlet: &mut Outlet<'_, impl Link>,
 ) -> Result<(), Over> {
-    let timed = form != Form::Whole && !(script.first_after + script.delay).is_zero();
+    let timed = parts.form != Form::Whole && !(script.first_after + script.delay).is_zero();
     // A stall moves the rest of the schedule.
     let mut start = Instant::now();
     while let Some(step) = steps.next() {
@@ -320,12 +319,17 @@ async fn run(
                 start += before.elapsed();
             }
             Step::Write(piece) => {
-                if let Piece::Token(token) = piece {
-                    let time = due(start, script, token);
+                let (place, said) = match piece {
+                    Piece::Thought(thought) => (Some(thought), 0),
+                    Piece::Token(token) => (Some(parts.thoughts.saturating_add(token)), 1),
+                    _ => (None, 0),
+                };
+                if let Some(place) = place {
+                    let time = due(start, script, place);
                     if timed && time > Instant::now() {
                         outlet.wait_until(time).await?;
                     }
-                    outlet.tokens = outlet.tokens.saturating_add(1);
+                    outlet.tokens = outlet.tokens.saturating_add(said);
                 }
                 writer.write(piece, &mut outlet.body);
                 if outlet.body.len() >= FULL {

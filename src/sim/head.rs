@@ -111,6 +111,20 @@ impl Head {
         Some(())
     }
 
+    /// A value of the query, as it is written.
+    pub(crate) fn query(&self, name: &str) -> Option<String> {
+        let line = self.raw.split(|byte| *byte == b'\n').next()?;
+        let target = std::str::from_utf8(line)
+            .ok()?
+            .split_ascii_whitespace()
+            .nth(1)?;
+        let mut pairs = target.split_once('?')?.1.split('&');
+        pairs.find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (key == name).then(|| value.to_owned())
+        })
+    }
+
     /// The first header of that name.
     pub(crate) fn field(&self, name: &str) -> Option<Cow<'_, str>> {
         field(&self.raw, name)
@@ -154,6 +168,8 @@ mod tests {
         assert_eq!(head.persistence, Persistence::KeepAlive);
         assert_eq!(head.field("x-a").unwrap(), "b c");
         assert!(head.expects_continue);
+        assert_eq!(head.query("a").as_deref(), Some("b"));
+        assert_eq!(head.query("b"), None);
         assert_eq!(end(raw), Some(raw.len()));
     }
 

@@ -2,15 +2,21 @@
 //! rehearsing an outage. docs/simulator.md has the language of its scripts.
 //!
 //! A request's way: `server` accepts, `http1` or `http2` (behind `link`) carries, `serve` reads (`intake`) and
-//! chooses the script, `deliver` answers, `outlet` sends. `steps` is the order of an answer, `openai` its words.
+//! chooses the script, `deliver` answers, `outlet` sends. `endpoint` tells the format by the path, `steps` is the
+//! order of an answer, `speech` what it says, `openai`, `anthropic` and `gemini` (behind `spoken`) its words.
 
+mod anthropic;
 mod asked;
 mod body;
+mod catalog;
 mod control;
 mod deliver;
 mod encode;
+mod endpoint;
 mod entry;
+mod gemini;
 mod head;
+mod heard;
 mod http1;
 mod http2;
 mod intake;
@@ -18,16 +24,21 @@ mod journal;
 mod link;
 mod openai;
 mod outlet;
+mod picture;
 mod pieces;
 mod reply;
 mod scenario;
 mod serve;
 mod server;
+mod speech;
+mod spoken;
 mod state;
 mod steps;
 mod tally;
 mod text;
 mod tls;
+mod trouble;
+mod voice;
 mod wire;
 
 pub mod script;

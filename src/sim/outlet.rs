@@ -46,7 +46,7 @@ pub(crate) struct Outlet<'a, L> {
     cutter: Cutter,
     drip: Option<Drip>,
     next_drip: Option<Instant>,
-    ping: Option<Duration>,
+    ping: Option<(Duration, &'static [u8])>,
     /// Faults at a byte, the nearest last.
     byte_faults: Vec<Fault>,
     /// Bytes of the body framed so far.
@@ -92,9 +92,9 @@ impl<'a, L: Link> Outlet<'a, L> {
         }
     }
 
-    /// Lets comments out while the answer is silent.
-    pub(crate) fn ping_every(&mut self, interval: Option<Duration>) {
-        self.ping = interval;
+    /// Lets signs of life out while the answer is silent.
+    pub(crate) fn ping_every(&mut self, interval: Option<Duration>, ping: &'static [u8]) {
+        self.ping = interval.map(|interval| (interval, ping));
     }
 
     /// The connection, for reading while the answer is on its way.
@@ -141,16 +141,16 @@ impl<'a, L: Link> Outlet<'a, L> {
         self.flush_as(Last::End).await
     }
 
-    /// Sends nothing but comments until that time; what was due before goes out first.
+    /// Sends nothing but signs of life until that time; what was due before goes out first.
     pub(crate) async fn wait_until(&mut self, time: Instant) -> Result<(), Over> {
         self.flush().await?;
-        while let Some(interval) = self.ping {
+        while let Some((interval, ping)) = self.ping {
             let next = later(Instant::now(), interval);
             if next >= time {
                 break;
             }
             self.link.silence_until(next).await?;
-            self.body.extend_from_slice(b": ping\n\n");
+            self.body.extend_from_slice(ping);
             self.flush().await?;
         }
         Ok(self.link.silence_until(time).await?)

@@ -3,12 +3,16 @@
 use crate::sim::head::{Head, Persistence, Version};
 use crate::sim::outlet::BodyFraming;
 use crate::sim::script::{FaultKind, Framing, Script};
+use crate::sim::spoken;
+use crate::sim::voice::Voice;
 
 /// What a head follows from.
 pub(crate) struct Facts<'a> {
     pub(crate) script: &'a Script,
     pub(crate) request: &'a Head,
-    /// The request's number, for `x-request-id`.
+    /// In whose words: some have headers of their own.
+    pub(crate) voice: Voice,
+    /// The request's number, for its id.
     pub(crate) number: u64,
     pub(crate) status: u16,
     /// Unless the script has one.
@@ -49,11 +53,12 @@ impl Reply {
         );
         let content_type = script.content_type.as_deref().unwrap_or(facts.content_type);
         push(&mut head, &["content-type: ", content_type]);
-        push(
-            &mut head,
-            &["x-request-id: req-sim-", &facts.number.to_string()],
-        );
-        if let Some(text) = &script.retry_after {
+        for line in spoken::headers(facts.voice, facts.number) {
+            push(&mut head, &[&line]);
+        }
+        if let Some(text) = &script.retry_after
+            && facts.voice.tells_delay_in_header(text)
+        {
             push(&mut head, &["retry-after: ", text]);
         }
         if let Some(encoding) = script.encoding {
@@ -135,6 +140,7 @@ mod tests {
         let reply = Reply::new(&Facts {
             script: &script,
             request: &request,
+            voice: Voice::OpenAi,
             number: 7,
             status,
             content_type: "text/plain",

@@ -6,46 +6,21 @@ use std::sync::atomic::AtomicU64;
 use bytes::BytesMut;
 use tokio::time::Instant;
 
-use crate::sim::asked::{Asked, AskedError, EmbeddingsAsked};
+use crate::sim::asked::{Asked, Refused};
+use crate::sim::catalog::{self, Told};
 use crate::sim::control;
 use crate::sim::deliver::{Document, Exchange};
+use crate::sim::endpoint::{Endpoint, Task};
 use crate::sim::entry::{BodyRecorder, End};
 use crate::sim::head::{BodyLength, Head, Persistence};
 use crate::sim::intake::read_body;
 use crate::sim::journal::UnderWay;
 use crate::sim::link::{Broken, Last, Link, Over, Unfit};
-use crate::sim::openai;
 use crate::sim::reply::BodySize;
-use crate::sim::script::is_canary;
-use crate::sim::script::{ErrorText, ParseError, Reading, Script};
+use crate::sim::script::{Content, ErrorText, ParseError, Reading, Script, is_canary};
+use crate::sim::spoken;
 use crate::sim::state::State;
 use crate::sim::wire::later;
-
-/// What a request is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Endpoint {
-    Chat,
-    Embeddings,
-    Models,
-    Health,
-    Echo,
-    Unknown,
-}
-
-impl Endpoint {
-    fn of(head: &Head) -> Self {
-        let get = matches!(head.method.as_str(), "GET" | "HEAD");
-        match head.path.as_str() {
-            "/v1/chat/completions" if head.method == "POST" => Self::Chat,
-            "/v1/embeddings" if head.method == "POST" => Self::Embeddings,
-            "/v1/models" if get => Self::Models,
-            path if get && path.starts_with("/v1/models/") => Self::Models,
-            "/health" => Self::Health,
-            path if path.starts_with("/v1/") => Self::Echo,
-            _ => Self::Unknown,
-        }
-    }
-}
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +28,7 @@ enum Refusal {
     #[error("the script: {0}")]
     Script(#[from] ParseError),
     #[error("{0}")]
-    Asked(#[from] AskedError),
+    Asked(#[from] Refused),
     #[error("x-sim-canary: expected 1 to 64 of A-Z a-z 0-9 . _ -")]
     Canary,
     #[error("no such endpoint")]
@@ -117,6 +92,7 @@ async fn exchange<L: Link>(state: &State, link: &mut L, head: &Head, connection:
     let mut serving = Serving {
         state,
         link,
+        endpoint: Endpoint::of(head),
         head,
         under_way,
     };
@@ -157,7 +133,8 @@ impl From<Refusal> for Failed {
     fn from(refusal: Refusal) -> Self {
         let status = match &refusal {
             Refusal::Endpoint => 404,
-            Refusal::Script(_) | Refusal::Asked(_) | Refusal::Canary => 400,
+            Refusal::Asked(refused) => refused.status,
+            Refusal::Script(_) | Refusal::Canary => 400,
         };
         Self::Refused(status, refusal.to_string())
     }
@@ -179,12 +156,13 @@ struct Serving<'a, L> {
     state: &'a State,
     link: &'a mut L,
     head: &'a Head,
+    endpoint: Endpoint,
     under_way: UnderWay<'a>,
 }
 
 impl<L: Link> Serving<'_, L> {
     async fn run(&mut self) -> Result<(Persistence, Arc<Script>), Failed> {
-        let endpoint = Endpoint::of(self.head);
+        let task = self.endpoint.task;
         if self
             .head
             .field("x-sim-canary")
@@ -201,7 +179,7 @@ impl<L: Link> Serving<'_, L> {
         };
         let early = match by_header {
             Some(script) => Some(script),
-            None if matches!(endpoint, Endpoint::Chat | Endpoint::Embeddings) => {
+            None if matches!(task, Task::Answer | Task::Embeddings | Task::Count) => {
                 self.state.unread()
             }
             None => None,
@@ -210,69 +188,61 @@ impl<L: Link> Serving<'_, L> {
             && script.reading == Reading::Nothing
         {
             let exchange = self.begin(script, Persistence::Close);
-            let persistence = exchange.chat(&Asked::unread()).await?;
+            let persistence = exchange.speak(&Asked::unread(), None).await?;
             return Ok((persistence, script.clone()));
         }
         let bytes = &self.under_way.entry.bytes;
         let come = self.link.let_body_come(self.head, bytes).await;
         come.map_err(Over::Gone)?;
-        if endpoint == Endpoint::Echo {
+        if task == Task::Echo {
             return self.echo(early).await;
         }
         let body = self.body().await?;
-        self.answer(endpoint, early, &body).await
+        match task {
+            Task::Answer => self.speak(early, &body).await,
+            _ => self.tell(early, &body).await,
+        }
     }
 
-    /// Answers a request that has been read.
-    async fn answer(
+    /// Answers a request that has been read with a document.
+    async fn tell(
         &mut self,
-        endpoint: Endpoint,
         early: Option<Arc<Script>>,
         body: &[u8],
     ) -> Result<(Persistence, Arc<Script>), Failed> {
-        let path = self.head.path.as_str();
-        let (script, document) = match endpoint {
-            Endpoint::Chat => return self.chat(early, body).await,
-            Endpoint::Embeddings => {
-                let asked = EmbeddingsAsked::parse(body).map_err(Refusal::Asked)?;
-                self.under_way.model(&asked.model);
-                let script = self.script_for(early, &asked.model)?;
-                (script, openai::embeddings(&asked, body.len() as u64))
+        let told = catalog::tell(&self.endpoint, self.head, body, &self.state.models());
+        let told = told.map_err(Refusal::Asked)?;
+        let script = match told {
+            None => return Err(Refusal::Endpoint.into()),
+            Some(Told {
+                model: Some(ref model),
+                ..
+            }) => {
+                self.under_way.model(model);
+                self.script_for(early, model)?
             }
-            Endpoint::Models => {
-                let names = self.state.models();
-                let document = match path.strip_prefix("/v1/models/") {
-                    Some(name) => openai::model(name),
-                    None => openai::models(names.iter().map(String::as_str)),
-                };
-                (
-                    early.unwrap_or_else(|| self.state.for_path("/v1/models")),
-                    document,
-                )
-            }
-            Endpoint::Health => {
-                let script = early.unwrap_or_else(|| self.state.for_path(path));
-                (script, b"{\"status\":\"ok\"}".to_vec())
-            }
-            Endpoint::Echo | Endpoint::Unknown => return Err(Refusal::Endpoint.into()),
+            Some(Told { path, .. }) => early.unwrap_or_else(|| self.state.for_path(path)),
         };
+        let document = told.map_or_else(Vec::new, |told| told.document);
         let exchange = self.begin(&script, self.head.persistence);
         let persistence = exchange.document(Document::json(document)).await?;
         Ok((persistence, script))
     }
 
-    async fn chat(
+    /// Answers a request for an answer.
+    async fn speak(
         &mut self,
         early: Option<Arc<Script>>,
         body: &[u8],
     ) -> Result<(Persistence, Arc<Script>), Failed> {
-        let asked = Asked::parse(body).map_err(Refusal::Asked)?;
+        let voice = self.endpoint.voice;
+        let asked = spoken::asked(&self.endpoint, self.head, body);
+        let asked = asked.map_err(Refusal::Asked)?;
         self.under_way.model(&asked.model);
         let script = self.script_for(early, &asked.model)?;
-        let persistence = self
-            .begin(&script, self.head.persistence)
-            .chat(&asked)
-            .await?;
+        let echo = (script.content == Content::Echo).then(|| spoken::heard(voice, body).to_text());
+        let exchange = self.begin(&script, self.head.persistence);
+        let persistence = exchange.speak(&asked, echo).await?;
         Ok((persistence, script))
     }
 
@@ -318,6 +288,7 @@ impl<L: Link> Serving<'_, L> {
         Exchange {
             link: self.link,
             head: self.head,
+            voice: self.endpoint.voice,
             entry,
             journal: &self.state.journal,
             script,

@@ -15,13 +15,16 @@ pub fn answer_text(tokens: u64) -> String {
 
 /// The text of the good answer that a script gives as that choice (`n`), with the canary of the
 /// request: what goes wrong on the way is left out. Empty where it calls tools. `None` where the
-/// answer is endless.
+/// answer is endless, or hangs on the request (`echo`).
 pub fn scripted_text(script: &Script, choice: u32, canary: Option<&str>) -> Option<String> {
     let Length::Tokens(tokens) = script.tokens else {
         return None;
     };
-    if let Content::Tools { .. } = script.content {
-        return Some(String::new());
+    match &script.content {
+        Content::Tools { .. } => return Some(String::new()),
+        Content::Said(text) => return Some(text.clone()),
+        Content::Echo => return None,
+        Content::Text | Content::Refusal => {}
     }
     let mut text = Vec::new();
     let words = Words::new(script, canary);
@@ -91,7 +94,12 @@ pub(crate) struct Words {
     stem: Vec<u8>,
     size: usize,
     first_size: usize,
+    /// The tokens of a text that is given, as they stand in a JSON string.
+    given: Vec<String>,
 }
+
+/// Characters in a token of a text that is given.
+const TOKEN: usize = 5;
 
 impl Words {
     /// The request's canary comes before the script's.
@@ -108,11 +116,47 @@ impl Words {
             stem: stem.into_bytes(),
             size,
             first_size,
+            given: Vec::new(),
+        }
+    }
+
+    /// Takes a text to be said in place of numbered words; how many tokens it has.
+    pub(crate) fn say(&mut self, text: &str) -> u64 {
+        let letters: Vec<char> = text.chars().collect();
+        let tokens = letters.chunks(TOKEN).map(|token| {
+            let token: String = token.iter().collect();
+            let quoted = serde_json::to_string(&token).unwrap_or_default();
+            let inner = quoted
+                .strip_prefix('"')
+                .and_then(|rest| rest.strip_suffix('"'));
+            inner.unwrap_or_default().to_owned()
+        });
+        self.given = tokens.collect();
+        self.given.len() as u64
+    }
+
+    /// Adds a token of the reasoning: ` r7`.
+    pub(crate) fn write_thought(&self, choice: u32, thought: u64, out: &mut Vec<u8>) {
+        match self.stem.strip_suffix(b".") {
+            Some(_) => out.extend_from_slice(&self.stem),
+            None => out.push(b' '),
+        }
+        out.push(b'r');
+        push_number(thought, out);
+        if choice > 0 {
+            out.push(b'c');
+            push_number(u64::from(choice), out);
         }
     }
 
     /// Adds a token of a choice: ` w7`, and ` w7c1` in the second choice.
     pub(crate) fn write(&self, choice: u32, token: u64, out: &mut Vec<u8>) {
+        let given = usize::try_from(token)
+            .ok()
+            .and_then(|at| self.given.get(at));
+        if let Some(given) = given {
+            return out.extend_from_slice(given.as_bytes());
+        }
         let start = out.len();
         out.extend_from_slice(&self.stem);
         push_number(token, out);
@@ -163,6 +207,23 @@ mod tests {
         );
         assert_eq!(scripted_text(&script, 2, None).unwrap(), " w0c2xx w1c2");
         assert_eq!(scripted_text(&"tokens=inf".parse().unwrap(), 0, None), None);
+    }
+
+    #[test]
+    fn a_given_text_is_cut_between_letters_and_escaped() {
+        let script: Script = "canary=x".parse().unwrap();
+        let mut words = Words::new(&script, None);
+        assert_eq!(words.say("a \"b\" \u{1f324}\u{1f324}"), 2);
+        let mut out = Vec::new();
+        (0..2).for_each(|token| words.write(0, token, &mut out));
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "a \\\"b\\\" \u{1f324}\u{1f324}"
+        );
+        let mut out = Vec::new();
+        words.write_thought(0, 3, &mut out);
+        Words::new(&Script::default(), None).write_thought(1, 4, &mut out);
+        assert_eq!(out, b" x.r3 r4c1");
     }
 
     #[test]

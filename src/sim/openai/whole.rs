@@ -1,11 +1,13 @@
 //! A chat completion as one document, written piece by piece so that it need not fit in memory.
 
-use crate::sim::asked::Asked;
+use crate::sim::openai::azure;
 use crate::sim::openai::error::status_error;
-use crate::sim::openai::terms::{Origin, Terms};
-use crate::sim::script::{Content, Length, Script, Usage};
+use crate::sim::openai::terms::Terms;
+use crate::sim::script::{Length, Usage};
+use crate::sim::speech::Speech;
 use crate::sim::steps::Piece;
-use crate::sim::text::{GARBAGE, call, push_number};
+use crate::sim::text::{GARBAGE, push_number};
+use crate::sim::voice::Voice;
 
 /// Writes one document. Tokens are counted through all choices, one choice after the other.
 #[derive(Debug)]
@@ -14,10 +16,14 @@ pub(crate) struct Whole<'a> {
 }
 
 impl<'a> Whole<'a> {
-    /// A writer for what `asked` wants.
-    pub(crate) fn new(script: &'a Script, asked: &Asked, origin: &Origin<'_>) -> Self {
+    /// A writer of what is said.
+    pub(crate) fn new(speech: Speech<'a>, voice: Voice) -> Self {
+        let beside = match voice {
+            Voice::Azure => azure::FILTERED_CHOICE,
+            _ => b"",
+        };
         Self {
-            terms: Terms::new(script, asked, origin, "chat.completion"),
+            terms: Terms::new(speech, "chat.completion", beside),
         }
     }
 
@@ -29,10 +35,18 @@ impl<'a> Whole<'a> {
                 out.extend_from_slice(b"\"choices\":[");
                 self.open(0, out);
             }
+            Piece::Thought(thought) => {
+                self.terms.speech.thought(0, thought, out);
+                if thought.saturating_add(1) == self.terms.speech.thoughts {
+                    self.open_content(out);
+                }
+            }
             Piece::Token(step) => self.token(step, out),
             Piece::Finish => self.finish(out),
             Piece::Usage => self.usage(out),
-            Piece::Error => out.extend_from_slice(&status_error(500, &self.terms.script.error)),
+            Piece::Error => {
+                out.extend_from_slice(&status_error(500, &self.terms.speech.script.error));
+            }
             Piece::Malformed => out.extend_from_slice(b"\"malformed\":{"),
             Piece::Garbage => out.extend_from_slice(GARBAGE),
             Piece::Done => {}
@@ -40,23 +54,12 @@ impl<'a> Whole<'a> {
     }
 
     fn token(&self, step: u64, out: &mut Vec<u8>) {
-        let (choice, token) = match self.terms.script.tokens {
-            Length::Endless => (0, step),
-            Length::Tokens(tokens) => {
-                let choice = step.checked_div(tokens).unwrap_or(0);
-                (
-                    u32::try_from(choice).unwrap_or(0),
-                    step.checked_rem(tokens).unwrap_or(0),
-                )
-            }
-        };
+        let (choice, token) = self.terms.speech.of_step(step);
         if token == 0 && choice > 0 {
-            self.close(out);
-            out.push(b',');
-            self.open(choice, out);
+            self.next_choice(choice, out);
         }
-        let Some(call) = call(self.terms.script, token) else {
-            return self.terms.words.write(choice, token, out);
+        let Some(call) = self.terms.speech.call(token) else {
+            return self.terms.speech.token(choice, token, out);
         };
         if call.first {
             out.extend_from_slice(if call.index == 0 { b"{" } else { b",{" });
@@ -68,35 +71,67 @@ impl<'a> Whole<'a> {
         }
     }
 
+    /// Ends a choice and begins the next one, its reasoning included.
+    fn next_choice(&self, choice: u32, out: &mut Vec<u8>) {
+        self.close(out);
+        out.push(b',');
+        self.open(choice, out);
+        let thoughts = self.terms.speech.thoughts;
+        for thought in 0..thoughts {
+            self.terms.speech.thought(choice, thought, out);
+        }
+        if thoughts > 0 {
+            self.open_content(out);
+        }
+    }
+
     fn open(&self, choice: u32, out: &mut Vec<u8>) {
         out.extend_from_slice(b"{\"index\":");
         push_number(u64::from(choice), out);
         out.extend_from_slice(b",\"message\":{\"role\":\"assistant\",");
-        out.extend_from_slice(match self.terms.script.content {
-            Content::Text => b"\"content\":\"",
-            Content::Tools { .. } => b"\"content\":null,\"tool_calls\":[",
+        if self.terms.speech.thoughts > 0 {
+            out.extend_from_slice(b"\"reasoning_content\":\"");
+        } else {
+            self.push_content(out);
+        }
+    }
+
+    /// Ends the reasoning.
+    fn open_content(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"\",");
+        self.push_content(out);
+    }
+
+    fn push_content(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.terms.speech.calls_tools() {
+            b"\"content\":null,\"tool_calls\":["
+        } else if self.terms.speech.refuses() {
+            b"\"content\":null,\"refusal\":\""
+        } else {
+            b"\"content\":\""
         });
     }
 
     fn close(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(match self.terms.script.content {
-            Content::Text => b"\"",
-            Content::Tools { .. } => b"]",
+        out.extend_from_slice(if self.terms.speech.calls_tools() {
+            b"],\"refusal\":null"
+        } else if self.terms.speech.refuses() {
+            b"\""
+        } else {
+            b"\",\"refusal\":null"
         });
-        out.extend_from_slice(
-            b",\"refusal\":null,\"annotations\":[]},\"logprobs\":null,\"finish_reason\":",
-        );
+        out.extend_from_slice(b",\"annotations\":[]},");
+        out.extend_from_slice(self.terms.beside);
+        out.extend_from_slice(b"\"logprobs\":null,\"finish_reason\":");
         out.extend_from_slice(self.terms.finish().as_bytes());
         out.push(b'}');
     }
 
     fn finish(&self, out: &mut Vec<u8>) {
-        if self.terms.script.tokens == Length::Tokens(0) {
+        if self.terms.speech.tokens == Length::Tokens(0) {
             // No token has opened the further choices.
-            for choice in 1..self.terms.choices {
-                self.close(out);
-                out.push(b',');
-                self.open(choice, out);
+            for choice in 1..self.terms.speech.choices {
+                self.next_choice(choice, out);
             }
         }
         self.close(out);
@@ -104,11 +139,11 @@ impl<'a> Whole<'a> {
     }
 
     fn usage(&self, out: &mut Vec<u8>) {
-        if self.terms.script.usage != Usage::Missing {
+        let speech = &self.terms.speech;
+        if speech.script.usage != Usage::Missing {
             out.extend_from_slice(b",\"usage\":");
-            let tokens = self.terms.script.tokens.count();
             self.terms
-                .push_usage(tokens.saturating_mul(u64::from(self.terms.choices)), out);
+                .push_usage(speech.thoughts, speech.tokens.count(), out);
         }
         out.push(b'}');
     }

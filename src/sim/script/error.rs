@@ -1,7 +1,7 @@
 //! What can be wrong with a script's text, said so that it can be put right.
 
 /// Every key, for the suggestion after a slip of the pen.
-pub(super) const KEYS: [&str; 47] = [
+pub(super) const KEYS: [&str; 52] = [
     "status",
     "retry_after",
     "header",
@@ -21,6 +21,10 @@ pub(super) const KEYS: [&str; 47] = [
     "token_bytes",
     "event_bytes",
     "tools",
+    "text",
+    "refusal",
+    "echo",
+    "thinking",
     "canary",
     "role",
     "finish",
@@ -28,6 +32,7 @@ pub(super) const KEYS: [&str; 47] = [
     "usage",
     "prompt",
     "cached",
+    "cache_write",
     "no_done",
     "done_twice",
     "crlf",

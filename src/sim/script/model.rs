@@ -45,8 +45,10 @@ pub struct Script {
     pub token_bytes: u64,
     /// `event_bytes=`: the first token's text is padded to this size.
     pub event_bytes: u64,
-    /// `tools`: text, or calls of tools.
+    /// `tools`, `text=`, `refusal`, `echo`: what the tokens are.
     pub content: Content,
+    /// `thinking=`: tokens of reasoning before those of the answer.
+    pub thinking: u64,
     /// `canary=`: a mark in every token.
     pub canary: Option<String>,
     /// `role=`: where the stream names its role.
@@ -59,6 +61,8 @@ pub struct Script {
     pub prompt: Option<u64>,
     /// `cached=`: how many of them came from a cache.
     pub cached: u64,
+    /// `cache_write=`: how many of them were written to one.
+    pub cache_write: u64,
     /// `no_done`, `done_twice`: the stream's end mark.
     pub done: Done,
     /// `crlf`: how the stream's lines end.
@@ -79,7 +83,8 @@ pub struct Script {
     pub stray: Option<Vec<u8>>,
 }
 
-/// The words of an error body or event; `None` takes what `OpenAI` says with that status.
+/// The words of an error body or event; `None` takes what
+/// the provider of that format says with that status.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ErrorText {
     /// `error_type=`
@@ -136,6 +141,8 @@ pub enum Point {
     Request,
     /// `@head`: when half of the head is out.
     Head,
+    /// `@t3`: after that many tokens of the reasoning.
+    Thought(u64),
     /// `@12`: after that many tokens.
     Token(u64),
     /// `@300b`: after that many bytes of the body as sent (encoded, HTTP chunk sizes not counted).
@@ -177,6 +184,12 @@ pub enum Content {
         /// Which tool; `None` takes the first that the request offers.
         name: Option<String>,
     },
+    /// This text, in pieces of a few characters.
+    Said(String),
+    /// Words by which the model declines; the finish says so where the format has a word for it.
+    Refusal,
+    /// What was understood of the request, as JSON that no format owns.
+    Echo,
 }
 
 /// Where a stream names its role.
@@ -333,12 +346,14 @@ impl Default for Script {
             token_bytes: 0,
             event_bytes: 0,
             content: Content::Text,
+            thinking: 0,
             canary: None,
             role: Role::Own,
             finish: Finish::Natural,
             usage: Usage::Asked,
             prompt: None,
             cached: 0,
+            cache_write: 0,
             done: Done::Once,
             newline: Newline::Lf,
             chunks: Chunks::Due,

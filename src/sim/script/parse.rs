@@ -102,8 +102,10 @@ fn together(script: &Script) -> Result<(), ParseError> {
             "tools needs at least as many tokens as calls",
         ),
         (
-            script.prompt.is_some_and(|prompt| script.cached > prompt),
-            "cached is a part of prompt and cannot be larger",
+            script
+                .prompt
+                .is_some_and(|prompt| script.cached.saturating_add(script.cache_write) > prompt),
+            "cached and cache_write are parts of prompt and cannot be larger",
         ),
     ];
     match rules.into_iter().find(|(broken, _)| *broken) {
@@ -118,11 +120,28 @@ fn apply(item: Item, script: &mut Script) -> Result<(), ParseError> {
         return Ok(());
     }
     match item.key.as_str() {
-        "tokens" | "token_bytes" | "event_bytes" | "tools" | "canary" | "role" | "finish"
-        | "no_finish" | "usage" | "prompt" | "cached" | "no_done" | "done_twice" | "whole"
-        | "empty" => apply_answer(&item, script),
+        "text" | "tools" | "refusal" | "echo" => apply_content(&item, script),
+        "tokens" | "token_bytes" | "event_bytes" | "thinking" | "canary" | "role" | "finish"
+        | "no_finish" | "usage" | "prompt" | "cached" | "cache_write" | "no_done"
+        | "done_twice" | "whole" | "empty" => apply_answer(&item, script),
         _ => apply_wire(item, script),
     }
+}
+
+/// The keys that say what the tokens are: one of them at most.
+fn apply_content(item: &Item, script: &mut Script) -> Result<(), ParseError> {
+    if script.content != Content::Text {
+        return Err(ParseError::Together(
+            "text, tools, refusal and echo exclude each other",
+        ));
+    }
+    script.content = match item.key.as_str() {
+        "text" => Content::Said(item.text()?),
+        "refusal" => item.flag(Content::Refusal)?,
+        "echo" => item.flag(Content::Echo)?,
+        _ => tools(item)?,
+    };
+    Ok(())
 }
 
 /// The keys that shape what is said.
@@ -131,7 +150,7 @@ fn apply_answer(item: &Item, script: &mut Script) -> Result<(), ParseError> {
         "tokens" => script.tokens = item.one_of("a number, or inf", words::length)?,
         "token_bytes" => script.token_bytes = item.size(0..=LARGEST_TEXT)?,
         "event_bytes" => script.event_bytes = item.size(0..=LARGEST_TEXT)?,
-        "tools" => script.content = tools(item)?,
+        "thinking" => script.thinking = item.size(0..=LARGEST_TEXT)?,
         "canary" => {
             script.canary = Some(item.one_of("1 to 64 of A-Z a-z 0-9 . _ -", words::canary)?);
         }
@@ -141,6 +160,7 @@ fn apply_answer(item: &Item, script: &mut Script) -> Result<(), ParseError> {
         "usage" => script.usage = item.one_of("asked, none, zero or every", words::usage)?,
         "prompt" => script.prompt = Some(item.size(0..=u64::from(u32::MAX))?),
         "cached" => script.cached = item.size(0..=u64::from(u32::MAX))?,
+        "cache_write" => script.cache_write = item.size(0..=u64::from(u32::MAX))?,
         "no_done" => script.done = item.flag(Done::Missing)?,
         "done_twice" => script.done = item.flag(Done::Twice)?,
         "whole" => script.shape = item.flag(Shape::Whole)?,
@@ -215,10 +235,11 @@ fn fault(item: &Item) -> Result<Option<Fault>, ParseError> {
     };
     let at = match at {
         None => Point::Request,
-        Some(at) => words::point(at)
-            .ok_or_else(|| place("a place is @12 (tokens), @300b (bytes), @head, @done or @end"))?,
+        Some(at) => words::point(at).ok_or_else(|| {
+            place("a place is @12 (tokens), @t3 (reasoning), @300b (bytes), @head, @done or @end")
+        })?,
     };
-    let in_stream = matches!(at, Point::Token(_) | Point::Done);
+    let in_stream = matches!(at, Point::Thought(_) | Point::Token(_) | Point::Done);
     match kind {
         FaultKind::Stall(_) if name == "hang" && at != Point::Request => {
             Err(place("hang has no place, a stall has one"))

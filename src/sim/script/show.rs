@@ -78,7 +78,9 @@ impl Script {
         let sizes = [
             ("token_bytes", self.token_bytes),
             ("event_bytes", self.event_bytes),
+            ("thinking", self.thinking),
             ("cached", self.cached),
+            ("cache_write", self.cache_write),
         ];
         for (key, size) in sizes.into_iter().filter(|(_, size)| *size > 0) {
             items.push(format!("{key}={}", show_size(size)));
@@ -93,6 +95,9 @@ impl Script {
             } => {
                 items.push(format!("tools={calls}:{name}"));
             }
+            Content::Said(text) => items.push(format!("text={}", Quoted(text.as_bytes()))),
+            Content::Refusal => items.push("refusal".to_owned()),
+            Content::Echo => items.push("echo".to_owned()),
         }
         items.extend(
             self.canary
@@ -187,6 +192,7 @@ impl fmt::Display for Fault {
         match self.at {
             Point::Request => {}
             Point::Head => out.write_str("@head")?,
+            Point::Thought(count) => write!(out, "@t{count}")?,
             Point::Token(count) => write!(out, "@{count}")?,
             Point::Byte(count) => write!(out, "@{count}b")?,
             Point::Done => out.write_str("@done")?,

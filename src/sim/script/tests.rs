@@ -170,6 +170,29 @@ fn every_key_says_one_thing() {
             },
         ),
         (
+            "text=\"{\\\"a\\\": 1}\"",
+            Script {
+                content: Content::Said("{\"a\": 1}".into()),
+                ..good()
+            },
+        ),
+        (
+            "refusal,thinking=3",
+            Script {
+                content: Content::Refusal,
+                thinking: 3,
+                ..good()
+            },
+        ),
+        (
+            "echo,cache_write=2",
+            Script {
+                content: Content::Echo,
+                cache_write: 2,
+                ..good()
+            },
+        ),
+        (
             "canary=a.b-c",
             Script {
                 canary: Some("a.b-c".into()),
@@ -334,6 +357,8 @@ fn every_key_says_one_thing() {
         ),
         ("garbage@300b", faulty(FaultKind::Garbage, Point::Byte(300))),
         ("error@1", faulty(FaultKind::Error, Point::Token(1))),
+        ("cut@t3", faulty(FaultKind::Cut, Point::Thought(3))),
+        ("error@t0", faulty(FaultKind::Error, Point::Thought(0))),
         ("malformed@done", faulty(FaultKind::Malformed, Point::Done)),
         ("cut@end", faulty(FaultKind::Cut, Point::End)),
         ("goaway", faulty(FaultKind::Goaway, Point::Request)),
@@ -386,13 +411,17 @@ fn every_slip_is_explained() {
         ("header=\"a b:c\"", "expected Name:Value"),
         ("canary=a b", "expected 1 to 64"),
         ("tools=0", "with 1 to 128 calls"),
+        ("tools=1,echo", "exclude each other"),
         ("tools=17", "at least as many tokens"),
         (
             "content_length,tokens=inf",
             "content_length needs an answer",
         ),
         ("content_length,encoding=gzip", "exclude each other"),
-        ("prompt=1,cached=2", "cached is a part of prompt"),
+        (
+            "prompt=1,cached=2",
+            "cached and cache_write are parts of prompt",
+        ),
         ("chunks=0", "chunks=0: expected"),
         ("drip=0/5ms", "drip=0/5ms: expected"),
         ("encoding=lzw", "expected gzip, deflate, br or zstd"),
@@ -431,6 +460,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         Just(Point::Head),
         Just(Point::Done),
         Just(Point::End),
+        any::<u64>().prop_map(Point::Thought),
         any::<u64>().prop_map(Point::Token),
         any::<u64>().prop_map(Point::Byte)
     ];
@@ -491,7 +521,8 @@ prop_compose! {
         tokens in prop_oneof![Just(Length::Endless), (8_u64..1 << 40).prop_map(Length::Tokens)],
         sizes in (0_u64..1 << 28, 0_u64..1 << 28),
         content in prop_oneof![
-            Just(Content::Text),
+            Just(Content::Text), Just(Content::Refusal), Just(Content::Echo),
+            ".*".prop_map(Content::Said),
             (1_u64..8, option::of("[a-z_]{1,9}"))
                 .prop_map(|(calls, name)| Content::Tools { calls, name })
         ],

@@ -11,9 +11,10 @@ pub(super) fn point(text: &str) -> Option<Point> {
         "head" => Some(Point::Head),
         "done" => Some(Point::Done),
         "end" => Some(Point::End),
-        _ => match text.strip_suffix('b') {
-            Some(bytes) => bytes.parse().ok().map(Point::Byte),
-            None => text.parse().ok().map(Point::Token),
+        _ => match (text.strip_suffix('b'), text.strip_prefix('t')) {
+            (Some(bytes), _) => bytes.parse().ok().map(Point::Byte),
+            (None, Some(thoughts)) => thoughts.parse().ok().map(Point::Thought),
+            (None, None) => text.parse().ok().map(Point::Token),
         },
     }
 }
