@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::{Stream, Voices, classify, failure};
 use crate::exchange::Class::{
-    self, Auth, BadModelOutput, BadRequest, ContentPolicy, ContextLength, NotFound, Overloaded,
-    Quota, RateLimited, TooLarge, Transient,
+    self, Auth, BadRequest, ContextLength, NotFound, Overloaded, Quota, RateLimited, TooLarge,
+    Transient,
 };
 use crate::exchange::{Delivery, Dialect, Event, Failure, Task, UsageWish};
 use crate::sse::Frame;
@@ -30,7 +30,13 @@ fn recorded() -> Vec<Recorded> {
 fn every_known_error_is_told_by_its_body() {
     let errors = recorded().into_iter().filter(|error| error.status != 200);
     let mut seen = 0;
-    for Recorded { provider, class, status, body } in errors {
+    for Recorded {
+        provider,
+        class,
+        status,
+        body,
+    } in errors
+    {
         let failure = failure(Dialect::OpenAi, status, body.as_bytes());
         let found = classify(&failure).name();
         assert_eq!(found, class, "{provider} {status} {body}\n{failure:?}");
@@ -41,7 +47,10 @@ fn every_known_error_is_told_by_its_body() {
 
 #[test]
 fn an_error_inside_a_stream_is_judged_like_a_status() {
-    for Recorded { class, body: data, .. } in recorded().into_iter().filter(|error| error.status == 200) {
+    for Recorded {
+        class, body: data, ..
+    } in recorded().into_iter().filter(|error| error.status == 200)
+    {
         let mut found = None;
         let raw = format!("data: {data}\n\n");
         let frame = Frame {

@@ -66,7 +66,9 @@ async fn one_answer(mut stream: TcpStream, answer: Vec<u8>) -> std::io::Result<(
         }
         let text = String::from_utf8_lossy(&seen).to_ascii_lowercase();
         if let Some((head, _)) = text.split_once("\r\n\r\n") {
-            let length = head.split_once("content-length: ").map_or("0", |(_, rest)| rest);
+            let length = head
+                .split_once("content-length: ")
+                .map_or("0", |(_, rest)| rest);
             let length: usize = length.lines().next().unwrap().parse().unwrap();
             break head.len() + 4 + length;
         }
@@ -125,14 +127,24 @@ async fn told(errors: &[Recorded]) -> String {
     }
     edge.drain().await;
     let log = std::fs::read_to_string(log).unwrap();
-    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), answers.len());
 
     let mut out = String::new();
     for (number, (answer, line)) in answers.iter().zip(&lines).enumerate() {
         let error = &errors[number / CLIENTS.len()];
         if number % CLIENTS.len() == 0 {
-            writeln!(out, "{} {} {}", error.provider, error.status, shortened(&error.body)).unwrap();
+            writeln!(
+                out,
+                "{} {} {}",
+                error.provider,
+                error.status,
+                shortened(&error.body)
+            )
+            .unwrap();
         }
         let attempt = &line["attempts"][0];
         assert_eq!(attempt["class"], error.class, "{} {line}", error.body);
@@ -158,7 +170,10 @@ fn well_formed(client: &str, status: u16, told: &Value) {
     assert!((400..600).contains(&status), "{status} {told}");
     // Our credential, account and models are nobody else's business.
     assert!(![401, 402, 404].contains(&status), "{status} {told}");
-    assert!(told["error"].is_object() || told["error"].is_string() || told["message"].is_string(), "{told}");
+    assert!(
+        told["error"].is_object() || told["error"].is_string() || told["message"].is_string(),
+        "{told}"
+    );
     if client == "anthropic" {
         assert_eq!(told["type"], "error", "{told}");
         assert!(told["error"]["type"].is_string() && told["error"]["message"].is_string());
