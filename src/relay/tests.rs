@@ -482,3 +482,20 @@ fn the_recorded_streams_come_out_the_same_for_every_cut_and_hold() {
         }
     }
 }
+
+/// Gemini writes an error as bare lines, and as a rule nothing after them.
+#[test]
+fn an_error_in_bare_lines_at_the_very_end_is_read() {
+    let stream = "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]}}]}\r\n\r\n{\n  \"error\": {\n    \"code\": 503,\n    \"status\": \"UNAVAILABLE\"\n  }\n}\n";
+    for end in [stream.len(), stream.len() - 1] {
+        let terms = Terms {
+            voices: Voices {
+                provider: Dialect::Gemini,
+                ..terms(UsageWish::Asked, Hold::None).voices
+            },
+            ..terms(UsageWish::Asked, Hold::None)
+        };
+        let got = model::run(terms, &[&stream.as_bytes()[..end]]);
+        assert_eq!(got.end, Err("error_event"));
+    }
+}

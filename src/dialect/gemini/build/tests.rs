@@ -459,10 +459,8 @@ fn older_models_get_no_signature_and_schemas_in_the_subset() {
         let ask = translated(&conversation, &to(model)).unwrap();
         golden(&format!("request_{name}"), &pretty(&ask));
     }
-    let profile = Profile {
-        name: "gemini-openapi".into(),
-        ..Profile::PLAIN
-    };
+    let mut profile = Profile::PLAIN;
+    profile.name = "gemini-openapi".into();
     let regional = Recipient {
         profile: &profile,
         ..to("gemini-3.5-flash")
@@ -576,7 +574,9 @@ fn what_the_api_lacks_is_not_asked_of_it() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn each_effort_is_said_as_the_model_takes_it() {
+    use Effort::{Adaptive, Budget, High, Low, Max, Medium, Minimal, None, XHigh};
     let said = |model: &'static str, thinking, effort| {
         let abilities = Abilities {
             thinking,
@@ -600,7 +600,6 @@ fn each_effort_is_said_as_the_model_takes_it() {
         config["includeThoughts"] = true.into();
         config
     };
-    use Effort::{Adaptive, Budget, High, Low, Max, Medium, Minimal, None, XHigh};
     for (model, effort, expected) in [
         ("gemini-2.5-flash", None, budget(0)),
         ("gemini-2.5-pro", None, budget(128)),
