@@ -22,8 +22,15 @@ pub(super) struct Heard {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Block {
     Text(String),
-    Thinking { text: String, signature: String },
-    Tool { id: String, name: String, input: String },
+    Thinking {
+        text: String,
+        signature: String,
+    },
+    Tool {
+        id: String,
+        name: String,
+        input: String,
+    },
 }
 
 impl Heard {
@@ -131,7 +138,8 @@ fn check_usage(usage: &Value) -> Result<(), String> {
 fn opened(block: &Value) -> Result<Block, String> {
     let text = |name: &str| {
         let text = block[name].as_str();
-        text.map(str::to_owned).ok_or(format!("no {name} in {block}"))
+        text.map(str::to_owned)
+            .ok_or(format!("no {name} in {block}"))
     };
     match block["type"].as_str() {
         Some("text") => Ok(Block::Text(text("text")?)),
@@ -148,7 +156,11 @@ fn opened(block: &Value) -> Result<Block, String> {
             if block["input"] != serde_json::json!({}) {
                 return Err(format!("no input: {block}"));
             }
-            Ok(Block::Tool { id, name: text("name")?, input: String::new() })
+            Ok(Block::Tool {
+                id,
+                name: text("name")?,
+                input: String::new(),
+            })
         }
         _ => Err(format!("unknown block {block}")),
     }
@@ -176,7 +188,10 @@ fn add(block: &mut Block, delta: &Value) -> Result<(), String> {
 /// What a test compares with its snapshot.
 pub(super) fn golden(name: &str, text: &str) {
     let mut settings = insta::Settings::clone_current();
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/dialect/anthropic/snapshots");
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/dialect/anthropic/snapshots"
+    );
     settings.set_snapshot_path(folder);
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);

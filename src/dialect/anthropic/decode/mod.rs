@@ -140,7 +140,7 @@ impl Stream {
         let is_call = block.kind() == BlockKind::ToolUse;
         let call = is_call.then(|| Call {
             index: self.calls,
-            input: block.input_text().map(Cow::into_owned),
+            input: Some(block.input_text().into_owned()),
         });
         self.open.push(Open { index, call });
         if !tell(block, self.calls, Input::Later, sink) {
@@ -315,7 +315,7 @@ fn message(text: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
 }
 
 /// When the input of a call is told.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Input {
     Now,
     Later,
@@ -353,13 +353,16 @@ fn tell(block: Block<'_>, index: u32, when: Input, sink: &mut Sink<'_>) -> bool 
             return told;
         }
         BlockKind::ToolUse => {
-            let input = block.input_text().filter(|_| when == Input::Now);
+            let input = match when {
+                Input::Now => block.input_text(),
+                Input::Later => Cow::Borrowed(""),
+            };
             sink(Event::ToolCall {
                 choice,
                 index,
                 id: block.id.map(|id| id.0),
                 name: block.name.map(|name| name.0),
-                arguments: input.unwrap_or_default(),
+                arguments: input,
             });
         }
         BlockKind::Media => sink(Event::Media { choice }),

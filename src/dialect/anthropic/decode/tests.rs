@@ -37,7 +37,11 @@ fn transcript(pieces: &[Bytes]) -> String {
             writeln!(events, "  {event:?}").unwrap();
         });
         assert_eq!(carry.is_ok(), !events.is_empty(), "{frame:?}");
-        let state = if stream.finished() { "finished" } else { "open" };
+        let state = if stream.finished() {
+            "finished"
+        } else {
+            "open"
+        };
         writeln!(out, "{carry:?}, {state}\n{}", events.trim_end_matches('\n')).unwrap();
     }
     out
@@ -70,9 +74,15 @@ fn each_recorded_stream_says_what_its_snapshot_says() {
 #[test]
 fn each_recorded_whole_answer_says_what_its_snapshot_says() {
     for (name, bytes) in fixtures("", "json") {
-        let task = if name == "count" { Task::Count } else { Task::Chat };
+        let task = if name == "count" {
+            Task::Count
+        } else {
+            Task::Chat
+        };
         let mut out = String::new();
-        let read = whole(task, &bytes, &mut |event| writeln!(out, "{event:?}").unwrap());
+        let read = whole(task, &bytes, &mut |event| {
+            writeln!(out, "{event:?}").unwrap();
+        });
         golden(&format!("whole_{name}"), &format!("{out}{read:?}\n"));
     }
 }
@@ -123,13 +133,18 @@ fn no_line_of_a_frame_goes_on_that_is_not_text() {
         (&b"event: ping\ndata: {\"type\":\"ping\"}\n\n"[..], true),
         (b": caf\xc3\xa9\ndata: {\"type\":\"ping\"}\n\n", true),
         (b": caf\xe9\ndata: {\"type\":\"ping\"}\n\n", false),
-        (b"event: ping\nid: \xff\ndata: {\"type\":\"ping\"}\n\n", false),
+        (
+            b"event: ping\nid: \xff\ndata: {\"type\":\"ping\"}\n\n",
+            false,
+        ),
         (b": \xff\n\n", false),
         (b"data: {\"type\":\"ping\",\"x\":\"\xff\"}\n\n", false),
     ] {
         let frames = frames(&[Bytes::from_static(bytes)]);
         let mut stream = Stream::new();
-        let read = frames.iter().all(|frame| stream.frame(frame, &mut |_| {}).is_ok());
+        let read = frames
+            .iter()
+            .all(|frame| stream.frame(frame, &mut |_| {}).is_ok());
         assert_eq!(read, good, "{bytes:?}");
     }
 }
@@ -151,9 +166,8 @@ fn blocks_are_bounded() {
     let mut stream = Stream::new();
     let mut open = |index: u32| {
         let block = r#"{"type":"tool_use","id":"a","name":"f","input":{}}"#;
-        let data = format!(
-            r#"{{"type":"content_block_start","index":{index},"content_block":{block}}}"#
-        );
+        let data =
+            format!(r#"{{"type":"content_block_start","index":{index},"content_block":{block}}}"#);
         stream.frame(&frame(data), &mut |_| {})
     };
     for index in 0..64 {
@@ -163,7 +177,9 @@ fn blocks_are_bounded() {
     assert_eq!(open(63), Ok(Carry::Forward));
     let many = vec![r#"{"type":"text","text":""}"#; 9000].join(",");
     let body = format!(r#"{{"type":"message","content":[{many}]}}"#);
-    let read = whole(Task::Chat, body.as_bytes(), &mut |event| panic!("{event:?}"));
+    let read = whole(Task::Chat, body.as_bytes(), &mut |event| {
+        panic!("{event:?}")
+    });
     assert_eq!(read, Err(Malformed::TooMany));
 }
 
@@ -198,7 +214,9 @@ fn texts_are_borrowed_from_the_frame_where_they_have_no_escapes() {
             | Event::Signature { text, .. } => seen = range.contains(&text.as_ptr()),
             event => panic!("{event:?}"),
         };
-        Stream::new().frame(&frame(data.clone()), &mut sink).unwrap();
+        Stream::new()
+            .frame(&frame(data.clone()), &mut sink)
+            .unwrap();
         assert!(seen, "{data:?}");
     }
 }

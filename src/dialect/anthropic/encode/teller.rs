@@ -292,13 +292,12 @@ impl Teller {
             _ => None,
         });
         let more = id.len() + name.len() + arguments.len();
-        match waiting {
-            Some(call) => call.take(id, name, arguments),
-            None => {
-                let mut call = Call::new(key);
-                call.take(id, name, arguments);
-                self.waiting.push_back(Piece::Call(call));
-            }
+        if let Some(call) = waiting {
+            call.take(id, name, arguments);
+        } else {
+            let mut call = Call::new(key);
+            call.take(id, name, arguments);
+            self.waiting.push_back(Piece::Call(call));
         }
         self.hold(more, out);
         self.advance(Pace::AsItComes, out);

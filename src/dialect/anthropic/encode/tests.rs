@@ -157,15 +157,18 @@ fn each_recorded_stream_is_told_again_as_its_snapshot_says() {
     }
 }
 
+/// That the events are the same wherever it is cut is shown beside the decoder.
 #[test]
 fn a_stream_cut_anywhere_is_told_the_same() {
     for (name, bytes) in fixtures("", "sse") {
         for delivery in [STREAMED, Delivery::Whole] {
             let expected = retold(std::slice::from_ref(&bytes), delivery);
-            for cut in 0..=bytes.len() {
+            for cut in (0..=bytes.len()).step_by(13) {
                 let pieces = [bytes.slice(..cut), bytes.slice(cut..)];
                 assert_eq!(retold(&pieces, delivery), expected, "{name} cut at {cut}");
             }
+            let single: Vec<_> = (0..bytes.len()).map(|at| bytes.slice(at..=at)).collect();
+            assert_eq!(retold(&single, delivery), expected, "{name} byte by byte");
         }
     }
 }
@@ -173,7 +176,10 @@ fn a_stream_cut_anywhere_is_told_the_same() {
 #[test]
 fn each_recorded_whole_answer_is_told_as_a_stream_and_whole_again() {
     for (name, bytes) in fixtures("", "json") {
-        let voices = Voices { form: Form::Whole, ..voices(STREAMED) };
+        let voices = Voices {
+            form: Form::Whole,
+            ..voices(STREAMED)
+        };
         let Ok(streamed) = crate::dialect::whole(&voices, &bytes, &mut |_| {}) else {
             continue;
         };
@@ -182,7 +188,10 @@ fn each_recorded_whole_answer_is_told_as_a_stream_and_whole_again() {
         decode::whole(Task::Chat, &bytes, &mut |event| answer.event(&event)).unwrap();
         let whole: Value = serde_json::from_slice(&super::whole(&answer, &LABEL)).unwrap();
         let streamed = String::from_utf8(streamed.to_vec()).unwrap();
-        golden(&format!("retold_whole_{name}"), &format!("{streamed}{whole:#}\n"));
+        golden(
+            &format!("retold_whole_{name}"),
+            &format!("{streamed}{whole:#}\n"),
+        );
     }
 }
 
@@ -383,11 +392,15 @@ fn an_answer_that_cannot_be_put_in_order_ends_with_an_error() {
 #[test]
 fn a_fault_has_the_shape_of_the_format() {
     let plain = Fault::new(FaultKind::UnknownModel, "no model \"x\"\nhere");
-    let expected = r#"{"type":"error","error":{"type":"not_found_error","message":"no model \"x\"\nhere"}}"#;
+    let expected =
+        r#"{"type":"error","error":{"type":"not_found_error","message":"no model \"x\"\nhere"}}"#;
     assert_eq!(fault(&plain), expected);
     for (message, expected) in [
         ("205 > 200", "prompt is too long: 205 > 200"),
-        ("prompt is too long: 205 > 200", "prompt is too long: 205 > 200"),
+        (
+            "prompt is too long: 205 > 200",
+            "prompt is too long: 205 > 200",
+        ),
     ] {
         let fault = fault(&Fault::new(FaultKind::ContextLength, message));
         let fault: Value = serde_json::from_slice(&fault).unwrap();
@@ -407,8 +420,14 @@ fn the_words_for_every_kind_of_fault() {
 #[test]
 fn our_own_fault_event_is_read_back_as_a_failure_and_has_no_end_mark() {
     for kind in KINDS {
-        let event = fault_event(&Fault::new(kind, "it broke\r\n\r\nevent: message_stop\u{2028}"));
-        assert_eq!(event.iter().filter(|byte| b"\r\n".contains(byte)).count(), 3);
+        let event = fault_event(&Fault::new(
+            kind,
+            "it broke\r\n\r\nevent: message_stop\u{2028}",
+        ));
+        assert_eq!(
+            event.iter().filter(|byte| b"\r\n".contains(byte)).count(),
+            3
+        );
         let mut frames = Decoder::new(ByteSize::kib(4));
         frames.push(event);
         let frame = frames.next_frame().unwrap().unwrap();
@@ -426,9 +445,7 @@ fn our_own_fault_event_is_read_back_as_a_failure_and_has_no_end_mark() {
 
 #[test]
 fn models_are_listed_by_the_names_of_the_routes() {
-    let model_of = |id: &str| {
-        json!({"type": "model", "id": id, "display_name": id, "created_at": "1970-01-01T00:00:00Z"})
-    };
+    let model_of = |id: &str| json!({"type": "model", "id": id, "display_name": id, "created_at": "1970-01-01T00:00:00Z"});
     let list: Value = serde_json::from_slice(&models(["support", "a\"b"])).unwrap();
     let expected = json!({
         "data": [model_of("support"), model_of("a\"b")],
