@@ -226,7 +226,7 @@ fn what_cannot_be_read_is_blamed_by_place_and_never_quoted() {
         (json!({"thinking": "canary"}), "thinking"),
         (json!({"stop_sequences": "canary"}), "stop_sequences"),
         (json!({"top_p": "canary"}), "top_p"),
-        (json!({"metadata": ["canary"]}), "metadata"),
+        (json!({"metadata": "canary"}), "metadata"),
     ] {
         let mut whole =
             json!({"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]});
