@@ -218,9 +218,20 @@ fn an_answer_has_a_bound_that_the_model_takes() {
     }
 }
 
+type Names = &'static [&'static str];
+type Drawn = ([Option<&'static str>; 3], Sampled, &'static str, Names);
+type Thought = (
+    Thinking,
+    Effort,
+    &'static str,
+    Option<&'static str>,
+    u64,
+    Names,
+);
+
 /// Temperature, `top_p` and `top_k`; whether the model takes them; what it is sent; what is dropped.
 #[rustfmt::skip]
-const SAMPLING: &[([Option<&str>; 3], Sampled, &str, &[&str])] = &[
+const SAMPLING: &[Drawn] = &[
     ([Some("0.20"), None, Some("40")], Sampled::Freely, "[0.20,null,40]", &[]),
     ([Some("1.7"), None, None], Sampled::Freely, "[1,null,null]", &[]),
     ([None, Some("0.9"), None], Sampled::Freely, "[null,0.9,null]", &[]),
@@ -258,7 +269,7 @@ const ADAPTIVE: &str = r#"{"type":"adaptive"}"#;
 /// How the model is told, the effort, `thinking`, `output_config.effort`, `max_tokens` and whether
 /// the wish is dropped.
 #[rustfmt::skip]
-const EFFORTS: &[(Thinking, Effort, &str, Option<&str>, u64, &[&str])] = &[
+const EFFORTS: &[Thought] = &[
     (Thinking::Level, Effort::None, r#"{"type":"disabled"}"#, None, 4096, &[]),
     (Thinking::Level, Effort::Minimal, ADAPTIVE, Some("low"), 4096, &[]),
     (Thinking::Level, Effort::XHigh, ADAPTIVE, Some("xhigh"), 4096, &[]),

@@ -370,7 +370,9 @@ fn the_reason_follows_the_finish_and_what_was_said() {
         let details = &heard.ending["stop_details"]["type"];
         assert_eq!(details == "refusal", expected == "refusal");
         let mut answer = Answer::default();
-        events.iter().for_each(|event| answer.event(event));
+        for event in &events {
+            answer.event(event);
+        }
         let whole: Value = serde_json::from_slice(&super::whole(&answer, &LABEL)).unwrap();
         assert_eq!(whole["stop_reason"], expected, "{events:?}");
     }
