@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::sse::Decoder;
+use crate::sse::{Decoder, Frame};
 use crate::units::ByteSize;
 
 /// What a stream said.
@@ -53,12 +53,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Heard, String> {
     let mut heard = Heard::default();
     let (mut open, mut next, mut over, mut ended) = (None, 0, false, false);
     while let Some(frame) = decoder.next_frame().map_err(|error| error.to_string())? {
-        let name = frame.event.ok_or("a frame without a name")?;
-        let data = frame.data.ok_or("a frame without data")?;
-        let data: Value = serde_json::from_slice(&data).map_err(|error| error.to_string())?;
-        if data["type"].as_str().map(str::as_bytes) != Some(&name[..]) {
-            return Err(format!("{name:?} is not the type of {data}"));
-        }
+        let (name, data) = document(frame)?;
         if over {
             return Err(format!("after the end: {data}"));
         }
@@ -111,6 +106,17 @@ pub(super) fn read(bytes: &[u8]) -> Result<Heard, String> {
         return Err("no end".to_owned());
     }
     Ok(heard)
+}
+
+/// The frame's name and document, which must agree.
+fn document(frame: Frame) -> Result<(Bytes, Value), String> {
+    let name = frame.event.ok_or("a frame without a name")?;
+    let data = frame.data.ok_or("a frame without data")?;
+    let data: Value = serde_json::from_slice(&data).map_err(|error| error.to_string())?;
+    if data["type"].as_str().map(str::as_bytes) != Some(&name[..]) {
+        return Err(format!("{name:?} is not the type of {data}"));
+    }
+    Ok((name, data))
 }
 
 fn check_message(message: &Value) -> Result<(), String> {

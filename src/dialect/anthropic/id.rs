@@ -13,9 +13,8 @@ pub(super) fn fit(id: &str) -> Cow<'_, str> {
     if id.len() <= LONGEST && !id.is_empty() && id.bytes().all(is_plain) {
         return Cow::Borrowed(id);
     }
-    let mut fitted: String = id.chars().take(KEPT).map(plain).collect();
-    fitted.push_str(&format!("_{:016x}", digest(id.as_bytes())));
-    Cow::Owned(fitted)
+    let letters: String = id.chars().take(KEPT).map(plain).collect();
+    Cow::Owned(format!("{letters}_{:016x}", digest(id.as_bytes())))
 }
 
 /// An id for a call that came without one: the answer's own id and the call's place in it.

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::thinking::{self, Thinking};
 use super::tools::{self, Choice, Tool};
-use super::turns::{self, Message};
+use super::turns::{self, Last, Message};
 use super::{schema, wishes};
 use crate::dialect::ask::{Recipient, Unfit};
 use crate::exchange::{Conversation, Form, Format, Need, Prefill};
@@ -99,13 +99,14 @@ pub(super) fn body<'a>(
         .unwrap_or(usual)
         .min(most)
         .max(Tokens(1));
-    let forced = tool_choice.as_ref().is_some_and(Choice::forces);
-    let plan = thinking::plan(conversation, to, max_output, forced, dropped);
+    let plan = thinking::plan(conversation, to, max_output, tool_choice.as_ref(), dropped);
     let format = format(conversation, to)?;
-    let continues = abilities.prefill == Prefill::Continues
-        && format.is_none()
-        && !plan.thinking.as_ref().is_some_and(Thinking::thinks);
-    let messages = turns::messages(conversation, continues)?;
+    let thinks = plan.thinking.as_ref().is_some_and(Thinking::thinks);
+    let last = match abilities.prefill {
+        Prefill::Continues if format.is_none() && !thinks => Last::Either,
+        Prefill::Continues | Prefill::Refuses | Prefill::Unknown => Last::User,
+    };
+    let messages = turns::messages(conversation, last)?;
     let drawn = wishes::drawn(conversation, abilities, plan.thinking.as_ref(), dropped);
     let output_config = OutputConfig {
         effort: plan.effort,

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::body::Dropped;
+use super::tools::Choice;
 use crate::dialect::ask::Recipient;
 use crate::exchange::{Conversation, Effort, Part, Speaker, Thinking as Way};
 use crate::units::Tokens;
@@ -52,7 +53,7 @@ pub(super) fn plan(
     conversation: &Conversation<'_>,
     to: &Recipient<'_>,
     max_output: Tokens,
-    forced: bool,
+    tool_choice: Option<&Choice<'_>>,
     dropped: &mut Dropped,
 ) -> Plan {
     let silent = Plan {
@@ -74,7 +75,7 @@ pub(super) fn plan(
         }
         Way::Never | Way::Budget if effort == Effort::None => silent,
         // Neither a forced call nor a turn whose thoughts are lost goes with a budget.
-        Way::Budget if !forced && !amid_calls(conversation) => {
+        Way::Budget if !tool_choice.is_some_and(Choice::forces) && !amid_calls(conversation) => {
             let most = to.abilities.max_output.unwrap_or(Tokens(u64::MAX));
             let raised = (max_output + Tokens(budget(effort))).min(most);
             let budget = budget(effort).min(raised.0.saturating_sub(1));
@@ -108,11 +109,10 @@ fn level(effort: Effort, model: &str) -> (Thinking, Option<&'static str>) {
         Effort::Medium => Some("medium"),
         Effort::XHigh if is(&WITHOUT_XHIGH) => Some("high"),
         Effort::XHigh => Some("xhigh"),
-        Effort::High => Some("high"),
         Effort::Max => Some("max"),
         Effort::Budget(Tokens(budget)) if budget <= LOW => Some("low"),
         Effort::Budget(Tokens(budget)) if budget <= MEDIUM => Some("medium"),
-        Effort::Budget(_) => Some("high"),
+        Effort::High | Effort::Budget(_) => Some("high"),
     };
     (Thinking::Adaptive, effort)
 }

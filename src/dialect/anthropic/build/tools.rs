@@ -45,6 +45,14 @@ impl Choice<'_> {
     }
 }
 
+/// Whether tools may be strict.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Strictness {
+    Kept,
+    /// More than the API takes.
+    TooMany,
+}
+
 type Offer<'a> = (Vec<Tool<'a>>, Option<Choice<'a>>);
 
 /// Tools and choice. A history with calls has tools even where the client offers none.
@@ -59,13 +67,15 @@ pub(super) fn tools<'a>(
         _ => true,
     };
     let offered: Vec<_> = conversation.tools.iter().filter(allowed).collect();
-    let strict = offered
-        .iter()
-        .filter(|tool| tool.strict == Some(true))
-        .count();
+    let strict = offered.iter().filter(|tool| tool.strict == Some(true));
+    let strictness = if strict.count() > MAX_STRICT {
+        Strictness::TooMany
+    } else {
+        Strictness::Kept
+    };
     let tools: Vec<_> = offered
         .into_iter()
-        .map(|of| tool(of, strict <= MAX_STRICT, dropped))
+        .map(|of| tool(of, strictness, dropped))
         .collect();
     if tools.is_empty() {
         let tools = remembered(conversation);
@@ -106,12 +116,16 @@ fn choice<'a>(choice: &'a ToolChoice<'a>) -> Choice<'a> {
     }
 }
 
-fn tool<'a>(tool: &'a exchange::Tool<'a>, may_be_strict: bool, dropped: &mut Dropped) -> Tool<'a> {
+fn tool<'a>(
+    tool: &'a exchange::Tool<'a>,
+    strictness: Strictness,
+    dropped: &mut Dropped,
+) -> Tool<'a> {
     let loose = tool.schema.map_or(Cow::Borrowed(raw(ANYTHING)), rooted);
     let wished = tool.strict == Some(true);
     let strict = tool
         .schema
-        .filter(|_| wished && may_be_strict)
+        .filter(|_| wished && strictness == Strictness::Kept)
         .and_then(schema::narrowed);
     if wished && strict.is_none() {
         dropped.push(format!("tools.{}.strict", tool.name).into());

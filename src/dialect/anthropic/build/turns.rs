@@ -30,6 +30,15 @@ enum Role {
     Assistant,
 }
 
+/// Whose turn may be the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Last {
+    /// The user's: an assistant's would be refused, or not gone on with.
+    User,
+    /// An assistant's too: the model goes on with it.
+    Either,
+}
+
 /// An element of a message's content.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -66,11 +75,10 @@ enum Content<'a> {
     Blocks(Vec<Block<'a>>),
 }
 
-/// The messages, the first of which is the user's. The last is the assistant's only if the model
-/// `continues` it.
+/// The messages, the first of which is the user's.
 pub(super) fn messages<'a>(
     conversation: &'a Conversation<'a>,
-    continues: bool,
+    last: Last,
 ) -> Result<Vec<Message<'a>>, Unfit> {
     let mut messages: Vec<Message<'a>> = Vec::with_capacity(conversation.turns.len() + 1);
     let mut ids = Ids::default();
@@ -98,7 +106,7 @@ pub(super) fn messages<'a>(
     if opens != Some(Role::User) {
         messages.insert(0, says(Role::User, OPENING));
     }
-    if messages.last().map(|message| message.role) == Some(Role::Assistant) && !continues {
+    if messages.last().map(|message| message.role) == Some(Role::Assistant) && last == Last::User {
         messages.push(says(Role::User, GO_ON));
     }
     Ok(messages)
@@ -125,12 +133,15 @@ fn trim_end(messages: &mut Vec<Message<'_>>) {
 }
 
 fn role(turn: &Turn<'_>, part: &Part<'_>) -> Role {
-    match (part, turn.speaker) {
-        (Part::ToolCall { .. }, _) => Role::Assistant,
-        (Part::ToolResult { .. }, _) => Role::User,
-        (_, Speaker::Assistant) => Role::Assistant,
+    match part {
+        Part::ToolCall { .. } => return Role::Assistant,
+        Part::ToolResult { .. } => return Role::User,
+        _ => {}
+    }
+    match turn.speaker {
+        Speaker::Assistant => Role::Assistant,
         // Few models take instructions between the turns.
-        (_, Speaker::User | Speaker::System) => Role::User,
+        Speaker::User | Speaker::System => Role::User,
     }
 }
 

@@ -78,7 +78,7 @@ impl Stream {
             return Ok(Carry::Comment);
         };
         let text = std::str::from_utf8(data).map_err(|_| Malformed::NotUtf8)?;
-        let document: Document<'_> = parsed(text)?;
+        let document: Document<'_> = object(text)?;
         if document.is_error() {
             return Ok(self.fail(failure::of_event(data), sink));
         }
@@ -140,7 +140,7 @@ impl Stream {
         let is_call = block.kind() == BlockKind::ToolUse;
         let call = is_call.then(|| Call {
             index: self.calls,
-            input: block.input_text().map(Cow::into_owned),
+            input: Some(block.input_text().into_owned()),
         });
         self.open.push(Open { index, call });
         if !tell(block, self.calls, Input::Later, sink) {
@@ -222,7 +222,7 @@ impl Stream {
     ) -> Result<Carry, Malformed> {
         let message = document
             .delta
-            .map(|delta| parsed::<Message<'_>>(delta.get()));
+            .map(|delta| object::<Message<'_>>(delta.get()));
         let message = message.transpose()?.unwrap_or_default();
         self.usage.take(document.usage);
         let reason = message.finish();
@@ -261,7 +261,7 @@ impl Call {
 /// [`Malformed`] for what is no answer, and then nothing has been told.
 pub fn whole(task: Task, body: &[u8], sink: &mut Sink<'_>) -> Result<(), Malformed> {
     let text = std::str::from_utf8(body).map_err(|_| Malformed::NotUtf8)?;
-    let document: Document<'_> = parsed(text)?;
+    let document: Document<'_> = object(text)?;
     if document.is_error() {
         sink(Event::Failed(failure::of_event(body)));
         return Ok(());
@@ -288,7 +288,8 @@ fn counted(text: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
 
 fn message(text: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
     let message: Message<'_> = parsed(text)?;
-    let blocks: Vec<Block<'_>> = within(message.content)?;
+    let content = message.content.ok_or(Malformed::Shape)?;
+    let blocks: Vec<Block<'_>> = parsed(content.get())?;
     if blocks.len() > MAX_BLOCKS {
         return Err(Malformed::TooMany);
     }
@@ -315,7 +316,7 @@ fn message(text: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
 }
 
 /// When the input of a call is told.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Input {
     Now,
     Later,
@@ -353,13 +354,16 @@ fn tell(block: Block<'_>, index: u32, when: Input, sink: &mut Sink<'_>) -> bool 
             return told;
         }
         BlockKind::ToolUse => {
-            let input = block.input_text().filter(|_| when == Input::Now);
+            let input = match when {
+                Input::Now => block.input_text(),
+                Input::Later => Cow::Borrowed(""),
+            };
             sink(Event::ToolCall {
                 choice,
                 index,
                 id: block.id.map(|id| id.0),
                 name: block.name.map(|name| name.0),
-                arguments: input.unwrap_or_default(),
+                arguments: input,
             });
         }
         BlockKind::Media => sink(Event::Media { choice }),
@@ -368,11 +372,21 @@ fn tell(block: Block<'_>, index: u32, when: Input, sink: &mut Sink<'_>) -> bool 
     true
 }
 
-/// The value of a field that must be there.
+/// The object that a field must hold.
 fn within<'a, T: serde::Deserialize<'a>>(
     value: Option<&'a serde_json::value::RawValue>,
 ) -> Result<T, Malformed> {
-    parsed(value.ok_or(Malformed::Shape)?.get())
+    object(value.ok_or(Malformed::Shape)?.get())
+}
+
+/// An object: derived readers take the fields from a list as well, and nobody else does.
+fn object<'a, T: serde::Deserialize<'a>>(json: &'a str) -> Result<T, Malformed> {
+    let value = parsed(json)?;
+    if json.trim_ascii_start().starts_with('{') {
+        Ok(value)
+    } else {
+        Err(Malformed::Shape)
+    }
 }
 
 /// Keeps the place of an error and drops its text: `serde_json` quotes values in its messages.

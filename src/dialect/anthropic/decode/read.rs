@@ -149,10 +149,10 @@ impl<'a> Block<'a> {
     }
 
     /// The input's JSON; an empty object where there is none.
-    pub(super) fn input_text(&self) -> Option<Cow<'a, str>> {
+    pub(super) fn input_text(&self) -> Cow<'a, str> {
         match self.input {
-            Some(input) if input.get().starts_with('{') => Some(compact(input.get())),
-            _ => Some(Cow::Borrowed("{}")),
+            Some(input) if input.get().starts_with('{') => compact(input.get()),
+            _ => Cow::Borrowed("{}"),
         }
     }
 }

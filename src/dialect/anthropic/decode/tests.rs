@@ -81,7 +81,7 @@ fn each_recorded_whole_answer_says_what_its_snapshot_says() {
         };
         let mut out = String::new();
         let read = whole(task, &bytes, &mut |event| {
-            writeln!(out, "{event:?}").unwrap()
+            writeln!(out, "{event:?}").unwrap();
         });
         golden(&format!("whole_{name}"), &format!("{out}{read:?}\n"));
     }
@@ -234,6 +234,7 @@ fn a_whole_answer_without_an_answer_in_it_is_malformed() {
         "<html></html>",
         "data: {}\n\n",
         r#"{"input_tokens":"14"}"#,
+        r#"["message",null,null,null,null,null,null]"#,
     ] {
         for task in [Task::Chat, Task::Count] {
             let read = whole(task, body.as_bytes(), &mut |event| panic!("{event:?}"));

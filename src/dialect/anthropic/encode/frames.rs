@@ -106,11 +106,13 @@ pub(super) enum Delta<'a> {
 /// Why an answer ended, as a stream and a whole answer say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Ending {
-    stop_reason: &'static str,
+    #[serde(rename = "stop_reason")]
+    reason: &'static str,
     /// Other formats do not say which.
-    stop_sequence: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stop_details: Option<Details>,
+    #[serde(rename = "stop_sequence")]
+    sequence: Option<&'static str>,
+    #[serde(rename = "stop_details", skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -123,16 +125,16 @@ struct Details {
 impl Ending {
     /// The reason, given what the answer had. Only a good end becomes a call, or a refusal.
     pub(super) fn new(finish: Option<Finish>, has_calls: Calls, refused: Refused) -> Self {
-        let stop_reason = match (finish, has_calls, refused) {
+        let reason = match (finish, has_calls, refused) {
             (Some(Finish::Length), ..) => "max_tokens",
             (Some(Finish::ContentFilter), ..) | (_, _, Refused::Yes) => "refusal",
             (_, Calls::Some, _) => "tool_use",
             (Some(Finish::Stop | Finish::ToolCalls | Finish::Other) | None, ..) => "end_turn",
         };
         Self {
-            stop_reason,
-            stop_sequence: None,
-            stop_details: (stop_reason == "refusal").then_some(Details {
+            reason,
+            sequence: None,
+            details: (reason == "refusal").then_some(Details {
                 r#type: "refusal",
                 category: None,
                 explanation: None,

@@ -3,6 +3,7 @@
 
 mod frames;
 mod nesting;
+mod piece;
 mod teller;
 mod whole;
 

@@ -42,9 +42,10 @@ mod tests {
         let text = r#"{"a":"}\"{","b":[{},"\\"]}"#;
         for cut in 0..text.len() {
             let mut nesting = Nesting::default();
-            nesting.push(&text[..cut]);
+            let (head, tail) = text.split_at(cut);
+            nesting.push(head);
             assert!(!nesting.is_whole(), "{cut}");
-            nesting.push(&text[cut..]);
+            nesting.push(tail);
             assert!(nesting.is_whole(), "{cut}");
         }
         let mut none = Nesting::default();

@@ -8,6 +8,7 @@ use bytes::BytesMut;
 
 use super::frames::{Calls, Counts, Delta, Ending, Frame, Nothing, Opening, Refused, Start};
 use super::nesting::Nesting;
+use super::piece::{Call, Piece};
 use crate::dialect::anthropic::id;
 use crate::dialect::voices::Voices;
 use crate::exchange::{Event, Fault, FaultKind, Finish, Signed, Usage};
@@ -67,23 +68,6 @@ enum Open {
         key: u32,
         nesting: Nesting,
     },
-}
-
-/// A piece of the answer that waits for its turn, or takes it at once.
-#[derive(Debug)]
-enum Piece {
-    Text(String),
-    Thinking { text: String, seal: String },
-    Call(Call),
-}
-
-#[derive(Debug)]
-struct Call {
-    key: u32,
-    id: String,
-    name: String,
-    arguments: String,
-    nesting: Nesting,
 }
 
 /// Whether blocks are held to the order of things.
@@ -292,13 +276,12 @@ impl Teller {
             _ => None,
         });
         let more = id.len() + name.len() + arguments.len();
-        match waiting {
-            Some(call) => call.take(id, name, arguments),
-            None => {
-                let mut call = Call::new(key);
-                call.take(id, name, arguments);
-                self.waiting.push_back(Piece::Call(call));
-            }
+        if let Some(call) = waiting {
+            call.take(id, name, arguments);
+        } else {
+            let mut call = Call::new(key);
+            call.take(id, name, arguments);
+            self.waiting.push_back(Piece::Call(call));
         }
         self.hold(more, out);
         self.advance(Pace::AsItComes, out);
@@ -426,49 +409,5 @@ impl Teller {
         }
         Frame::ContentBlockStop { index: self.index }.put(out);
         self.index = self.index.saturating_add(1);
-    }
-}
-
-impl Piece {
-    fn may_begin(&self) -> bool {
-        match self {
-            Self::Text(_) | Self::Thinking { .. } => true,
-            // An id that has not come with a whole call will not come.
-            Self::Call(call) => {
-                !call.name.is_empty() && (!call.id.is_empty() || call.nesting.is_whole())
-            }
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Thinking { text, seal } => text.len() + seal.len(),
-            Self::Call(call) => call.id.len() + call.name.len() + call.arguments.len(),
-        }
-    }
-}
-
-impl Call {
-    fn new(key: u32) -> Self {
-        Self {
-            key,
-            id: String::new(),
-            name: String::new(),
-            arguments: String::new(),
-            nesting: Nesting::default(),
-        }
-    }
-
-    /// Takes the next piece. Some servers repeat id and name on every one, and some send them late.
-    fn take(&mut self, id: &str, name: &str, arguments: &str) {
-        if self.id.is_empty() {
-            self.id.push_str(id);
-        }
-        if self.name.is_empty() {
-            self.name.push_str(name);
-        }
-        self.arguments.push_str(arguments);
-        self.nesting.push(arguments);
     }
 }
