@@ -1,6 +1,6 @@
 //! Any request in neutral words and out again: no panic, a document, and the same words twice.
 //!
-//! Good seeds: `tests/fixtures/openai/requests`.
+//! Good seeds: `tests/fixtures/openai_requests`.
 
 #![no_main]
 

@@ -106,10 +106,10 @@ const ROUTES: Cases = &[
     (
         "tiers: [[{target: a/m, profile: {drop: [top_k, /model, /a/], lik: x}}]]\n",
         &[
-            "5:44: routes.r.tiers[0][0].profile.drop[0]: \"top_k\" is not a place: a JSON pointer like /top_k or /tools/*/function/strict, at most 8 steps",
-            "5:51: routes.r.tiers[0][0].profile.drop[1]: \"/model\" is segue's own to write",
-            "5:59: routes.r.tiers[0][0].profile.drop[2]: \"/a/\" is not a place: a JSON pointer like /top_k or /tools/*/function/strict, at most 8 steps",
-            "5:65: routes.r.tiers[0][0].profile.lik: unknown key; did you mean \"like\"?",
+            "5:45: routes.r.tiers[0][0].profile.drop[0]: \"top_k\" is not a place: a JSON pointer like /top_k or /tools/*/function/strict, at most 8 steps",
+            "5:52: routes.r.tiers[0][0].profile.drop[1]: \"/model\" is segue's own to write",
+            "5:60: routes.r.tiers[0][0].profile.drop[2]: \"/a/\" is not a place: a JSON pointer like /top_k or /tools/*/function/strict, at most 8 steps",
+            "5:66: routes.r.tiers[0][0].profile.lik: unknown key; did you mean \"like\"?",
         ],
     ),
     (

@@ -72,15 +72,17 @@ impl<'d> Draft<'d> {
         self.remove(name);
     }
 
-    /// Makes the changes that config asks for.
-    pub(super) fn own(&mut self, profile: &Profile) {
+    /// Makes the changes of the table, then those that config asks for.
+    pub(super) fn profile(&mut self, table: &[Change<'_>], profile: &Profile) {
+        for change in table {
+            self.apply(*change);
+        }
         for change in &profile.own {
             self.apply(change.as_change());
         }
     }
 
-    /// Makes a change of a profile.
-    pub(super) fn apply(&mut self, change: Change<'_>) {
+    fn apply(&mut self, change: Change<'_>) {
         let (pointer, doing) = match change {
             Change::Drop(pointer) => (pointer, Doing::Remove),
             Change::Rename(pointer, name) => (pointer, Doing::Rename(name)),

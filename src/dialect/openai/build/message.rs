@@ -13,6 +13,9 @@ use crate::json::{put_string, put_text};
 /// Asked of a model that would begin anew where the conversation ends with its own words.
 const GO_ON: &str = "Continue from where you left off.";
 
+/// Before the result of a tool that failed: the format has no field for it.
+const FAILED: &str = "Error: ";
+
 /// What is done where the conversation ends with the model's own words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -148,7 +151,7 @@ impl Messages<'_, '_> {
                 is_error,
             } = part
             {
-                self.result(id, parts, *is_error)?;
+                self.result(id, parts, if *is_error { FAILED } else { "" })?;
             }
         }
         for part in parts() {
@@ -177,12 +180,10 @@ impl Messages<'_, '_> {
     }
 
     /// A `tool` message: text alone.
-    fn result(&mut self, id: &str, parts: &[Part<'_>], is_error: bool) -> Result<(), Unfit> {
+    fn result(&mut self, id: &str, parts: &[Part<'_>], prefix: &str) -> Result<(), Unfit> {
         self.open("tool");
         self.out.put_u8(b'"');
-        if is_error {
-            self.out.put_slice(b"Error: ");
-        }
+        self.out.put_slice(prefix.as_bytes());
         for (at, part) in parts.iter().enumerate() {
             let text = match part {
                 Part::Text(text)

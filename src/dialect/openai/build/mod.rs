@@ -71,10 +71,11 @@ pub fn same(request: &Request, to: &Recipient<'_>) -> Result<Ask, Unfit> {
         }
     };
     if request.task != Task::Embedding && to.abilities.sampling == Sampled::Fixed {
-        KNOBS.iter().for_each(|name| draft.drop_field(name));
+        for name in KNOBS {
+            draft.drop_field(name);
+        }
     }
-    changes.iter().for_each(|change| draft.apply(*change));
-    draft.own(to.profile);
+    draft.profile(changes, to.profile);
     if request.task == Task::Chat {
         draft.tool_ids(facts.tool_ids);
     }
@@ -148,8 +149,7 @@ pub fn translated(conversation: &Conversation<'_>, to: &Recipient<'_>) -> Result
         // What we have written ourselves is an object.
         let fields = Fields::index(&written).unwrap_or_default();
         let mut draft = Draft::new(&fields, &written);
-        facts.chat.iter().for_each(|change| draft.apply(*change));
-        draft.own(to.profile);
+        draft.profile(facts.chat, to.profile);
         draft.finish()
     };
     dropped.extend(unsaid.into_iter().map(Into::into));

@@ -31,7 +31,7 @@ fn recipient<'a>(profile: &'a Profile, request: &Request) -> Recipient<'a> {
 }
 
 fn cases() -> Vec<(String, Bytes)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/openai/requests");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/openai_requests");
     let mut found: Vec<_> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())

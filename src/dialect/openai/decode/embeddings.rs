@@ -1,7 +1,7 @@
 //! A whole answer of vectors: that it is one, what it took, and that nothing of it is missing.
 
-use super::answer::Choices;
-use super::{Part, read, usage};
+use super::answer::{Choices, Part};
+use super::{read, usage};
 use crate::dialect::carry::{Malformed, Sink};
 use crate::dialect::leaf::Leaf;
 use crate::dialect::name::Name;

@@ -100,7 +100,7 @@ fn each_recorded_whole_answer_says_what_its_snapshot_says() {
     for (name, bytes) in fixtures("json") {
         let mut out = String::new();
         let read = whole(Task::Chat, &bytes, &mut |event| {
-            writeln!(out, "{event:?}").unwrap()
+            writeln!(out, "{event:?}").unwrap();
         });
         golden(&format!("whole_{name}"), &format!("{out}{read:?}\n"));
     }
@@ -711,7 +711,7 @@ fn a_plain_completion_is_read_streamed_and_whole() {
     let mut stream = Stream::new(Task::Completion);
     stream
         .frame(&frame(chunk), &mut |event| {
-            streamed.push(format!("{event:?}"))
+            streamed.push(format!("{event:?}"));
         })
         .unwrap();
     assert!(stream.finished());

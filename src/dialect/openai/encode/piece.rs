@@ -39,15 +39,31 @@ pub(super) fn put_number(out: &mut BytesMut, mut number: u64) {
     out.put_slice(digits.get(20 - length..).unwrap_or_default());
 }
 
+/// Whether an answer has calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Calls {
+    None,
+    Some,
+    /// A plain completion has no place for them.
+    Untold,
+}
+
+impl Calls {
+    /// By how many there are.
+    pub(super) fn of(count: usize) -> Self {
+        if count == 0 { Self::None } else { Self::Some }
+    }
+}
+
 /// The word for a finish. Of good ends without a word of their own, calls make the difference;
 /// an answer that was cut is cut whatever it holds.
-pub(super) fn finish(reason: Finish, has_calls: bool) -> &'static str {
-    match reason {
-        Finish::ToolCalls => "tool_calls",
-        Finish::Stop | Finish::Other if has_calls => "tool_calls",
-        Finish::Stop | Finish::Other => "stop",
-        Finish::Length => "length",
-        Finish::ContentFilter => "content_filter",
+pub(super) fn finish(reason: Finish, calls: Calls) -> &'static str {
+    match (reason, calls) {
+        (Finish::ToolCalls | Finish::Stop | Finish::Other, Calls::Untold)
+        | (Finish::Stop | Finish::Other, Calls::None) => "stop",
+        (Finish::ToolCalls, _) | (Finish::Stop | Finish::Other, Calls::Some) => "tool_calls",
+        (Finish::Length, _) => "length",
+        (Finish::ContentFilter, _) => "content_filter",
     }
 }
 
@@ -119,7 +135,7 @@ mod tests {
             (Finish::ContentFilter, "content_filter", "content_filter"),
         ] {
             assert_eq!(
-                (finish(reason, false), finish(reason, true)),
+                (finish(reason, Calls::None), finish(reason, Calls::Some)),
                 (without, with)
             );
         }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use super::piece::{finish, put_call_id, put_head, put_number, put_signature, put_usage};
+use super::piece::{Calls, finish, put_call_id, put_head, put_number, put_signature, put_usage};
 use crate::dialect::voices::Voices;
 use crate::exchange::{AsideKind, Event, Finish, Signed, Task, Usage};
 use crate::json::put_string;
@@ -293,17 +293,11 @@ impl Teller {
         if std::mem::replace(&mut choice.finished, true) {
             return;
         }
-        let word = match self.task {
-            Task::Completion => finish(
-                if reason == Finish::ToolCalls {
-                    Finish::Stop
-                } else {
-                    reason
-                },
-                false,
-            ),
-            Task::Chat | Task::Embedding | Task::Count => finish(reason, !choice.calls.is_empty()),
+        let calls = match self.task {
+            Task::Completion => Calls::Untold,
+            Task::Chat | Task::Embedding | Task::Count => Calls::of(choice.calls.len()),
         };
+        let word = finish(reason, calls);
         if self.task == Task::Completion {
             self.completion_chunk(index, "", format!("\"{word}\"").as_bytes(), out);
             return;

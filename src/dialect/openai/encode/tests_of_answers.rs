@@ -258,6 +258,7 @@ fn usage_is_told_only_to_who_asked_and_no_end_follows_a_failure() {
 /// Calls as block formats tell them: keys with gaps, ids and names once, seals, results that have
 /// no id at all.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of events")]
 fn calls_are_counted_and_begin_with_id_type_and_name() {
     let call = |index,
                 id: Option<&'static str>,

@@ -2,9 +2,9 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
-use super::piece::{finish, put_call_id, put_head, put_number, put_signature, put_usage};
+use super::piece::{Calls, finish, put_call_id, put_head, put_number, put_signature, put_usage};
 use crate::dialect::voices::Label;
-use crate::exchange::{Answer, AsideKind, Choice, Finish, Piece, Task};
+use crate::exchange::{Answer, AsideKind, Choice, Piece, Task};
 use crate::json::{put_string, put_text};
 
 /// A whole answer.
@@ -45,10 +45,7 @@ fn put_text_choice(choice: &Choice, out: &mut BytesMut) {
     out.put_slice(b"\",\"index\":");
     put_number(out, choice.index.into());
     out.put_slice(b",\"logprobs\":null,\"finish_reason\":");
-    let reason = choice.finish.map(|reason| match reason {
-        Finish::ToolCalls => finish(Finish::Stop, false),
-        reason => finish(reason, false),
-    });
+    let reason = choice.finish.map(|reason| finish(reason, Calls::Untold));
     put_word(out, reason);
     out.put_u8(b'}');
 }
@@ -61,8 +58,8 @@ fn put_choice(choice: &Choice, label: &Label<'_>, out: &mut BytesMut) {
     out.put_slice(b"},\"logprobs\":");
     put_logprobs(choice, out);
     out.put_slice(b",\"finish_reason\":");
-    let has_calls = choice.pieces.iter().any(is_call);
-    put_word(out, choice.finish.map(|reason| finish(reason, has_calls)));
+    let calls = Calls::of(choice.pieces.iter().filter(|piece| is_call(piece)).count());
+    put_word(out, choice.finish.map(|reason| finish(reason, calls)));
     out.put_u8(b'}');
 }
 

@@ -104,11 +104,11 @@ struct Wanted<'a> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
     #[serde(borrow)]
-    json_schema: Option<Schema<'a>>,
+    json_schema: Option<Wish<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Schema<'a> {
+struct Wish<'a> {
     #[serde(borrow)]
     name: Option<Text<'a>>,
     #[serde(borrow)]

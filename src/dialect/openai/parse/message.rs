@@ -86,7 +86,7 @@ struct Piece<'a> {
     #[serde(borrow)]
     input_audio: Option<Sound<'a>>,
     #[serde(borrow)]
-    file: Option<File<'a>>,
+    file: Option<Attached<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -106,11 +106,13 @@ struct Sound<'a> {
 }
 
 #[derive(Deserialize)]
-struct File<'a> {
+struct Attached<'a> {
     #[serde(borrow)]
-    file_data: Option<Text<'a>>,
+    #[serde(rename = "file_data")]
+    data: Option<Text<'a>>,
     #[serde(borrow)]
-    file_id: Option<Text<'a>>,
+    #[serde(rename = "file_id")]
+    id: Option<Text<'a>>,
     #[serde(borrow)]
     filename: Option<Text<'a>>,
 }
@@ -124,7 +126,7 @@ pub(super) fn read<'a>(json: &'a str, into: &mut Conversation<'a>) -> Result<(),
     for (index, message) in messages.into_iter().enumerate() {
         let at = Place::Inside(MESSAGES, index, "content");
         match &*message.role.0 {
-            "system" | "developer" => system(message, at, into)?,
+            "system" | "developer" => system(message.content, at, into)?,
             "user" => into.turns.push(Turn {
                 speaker: Speaker::User,
                 parts: parts(message.content, at)?,
@@ -173,8 +175,12 @@ fn result<'a>(id: Cow<'a, str>, parts: Vec<Part<'a>>) -> Turn<'a> {
 }
 
 /// Before the first turn it is the conversation's, later a turn of its own.
-fn system<'a>(message: Message<'a>, at: Place, into: &mut Conversation<'a>) -> Result<(), Unfit> {
-    let parts = parts(message.content, at)?;
+fn system<'a>(
+    content: Option<&'a RawValue>,
+    at: Place,
+    into: &mut Conversation<'a>,
+) -> Result<(), Unfit> {
+    let parts = parts(content, at)?;
     if !into.turns.is_empty() {
         into.turns.push(Turn {
             speaker: Speaker::System,
@@ -320,10 +326,10 @@ fn image(value: &RawValue, at: Place) -> Result<Part<'_>, Unfit> {
     })
 }
 
-fn file(file: File<'_>, at: Place) -> Result<Part<'_>, Unfit> {
-    let Some(Text(data)) = file.file_data else {
+fn file(file: Attached<'_>, at: Place) -> Result<Part<'_>, Unfit> {
+    let Some(Text(data)) = file.data else {
         // A file that the vendor keeps, or nothing at all.
-        return Err(match file.file_id {
+        return Err(match file.id {
             Some(_) => Unfit::Lacks(Need::Native),
             None => at.refuse("has a file without data"),
         });

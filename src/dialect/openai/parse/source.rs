@@ -119,32 +119,41 @@ fn hex(digit: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
-    fn inline(media_type: &str, data: &str) -> Option<Source<'static>> {
-        Some(Source::Inline {
-            media_type: media_type.to_owned().into(),
-            data: data.to_owned().into(),
-        })
+    fn inline(media_type: &'static str, data: &'static str) -> Source<'static> {
+        Source::Inline {
+            media_type: media_type.into(),
+            data: data.into(),
+        }
     }
 
     #[test]
     fn a_data_url_may_be_written_in_many_ways() {
         for (url, expected) in [
-            ("data:image/png;base64,QUJD", inline("image/png", "QUJD")),
-            ("DATA:Image/PNG;Base64,QUJD", inline("image/png", "QUJD")),
+            (
+                "data:image/png;base64,QUJD",
+                Some(inline("image/png", "QUJD")),
+            ),
+            (
+                "DATA:Image/PNG;Base64,QUJD",
+                Some(inline("image/png", "QUJD")),
+            ),
             (
                 "data:image/webp;charset=utf-8; base64,QQ==",
-                inline("image/webp", "QQ=="),
+                Some(inline("image/webp", "QQ==")),
             ),
-            ("data:image/jpg;base64,QUJD", inline("image/jpeg", "QUJD")),
+            (
+                "data:image/jpg;base64,QUJD",
+                Some(inline("image/jpeg", "QUJD")),
+            ),
             (
                 "data:image/jpeg;base64,iVBORw0KGgoAAA",
-                inline("image/png", "iVBORw0KGgoAAA"),
+                Some(inline("image/png", "iVBORw0KGgoAAA")),
             ),
             (
                 "data:;base64,JVBERi0xLjQK",
-                inline("application/pdf", "JVBERi0xLjQK"),
+                Some(inline("application/pdf", "JVBERi0xLjQK")),
             ),
-            ("data:;base64,QUJD", inline("text/plain", "QUJD")),
+            ("data:;base64,QUJD", Some(inline("text/plain", "QUJD"))),
             (
                 "data:text/plain,a%20b%2",
                 Some(Source::Text("a b%2".into())),
