@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::faults::{FAULTS, Fault, Form, Nature, Wire};
+use crate::format::{Played, Speaks};
 use crate::relay_stage::{STREAM, WHOLE};
 use crate::stage::Random;
 
@@ -87,14 +88,16 @@ pub struct Cell {
     pub upstream: Upstream,
     pub held: Held,
     pub rescue: Rescue,
+    pub speaks: Speaks,
 }
 
 impl Cell {
     /// Every cell, in an order in which each beginning covers the faults evenly, and the other axes
     /// by chance with a fixed seed.
-    pub fn all() -> Vec<Self> {
+    pub fn all(played: Played) -> Vec<Self> {
         let mut random = Random::new(7);
-        let mut by_fault: Vec<Vec<Self>> = FAULTS.iter().map(Self::of).collect();
+        let mut of = |fault| [Self::of(fault), Self::across(fault, played, &mut random)].concat();
+        let mut by_fault: Vec<Vec<Self>> = FAULTS.iter().map(&mut of).collect();
         for cells in &mut by_fault {
             random.shuffle(cells);
         }
@@ -103,14 +106,18 @@ impl Cell {
         (0..most).flat_map(round).copied().collect()
     }
 
-    fn of(fault: &'static Fault) -> Vec<Self> {
-        let places: &[Place] = if fault.is_placed() {
+    fn places(fault: &Fault) -> &'static [Place] {
+        if fault.is_placed() {
             &PLACES
         } else {
             &[Place::Nowhere]
-        };
+        }
+    }
+
+    /// Every cell of a fault in one format.
+    fn of(fault: &'static Fault) -> Vec<Self> {
         let mut cells = Vec::new();
-        for place in places {
+        for place in Self::places(fault) {
             for delivery in [Delivery::Stream, Delivery::Whole] {
                 for upstream in [Upstream::H1, Upstream::H2] {
                     for held in [Held::None, Held::Default, Held::All] {
@@ -123,9 +130,44 @@ impl Cell {
                                 upstream,
                                 held,
                                 rescue,
+                                speaks: Speaks::PLAIN,
                             });
                         }
                     }
+                }
+            }
+        }
+        cells.retain(Self::can_be);
+        cells
+    }
+
+    /// The cells of a fault between formats: each of them at each place, streamed and whole; the
+    /// other axes by chance.
+    fn across(fault: &'static Fault, played: Played, random: &mut Random) -> Vec<Self> {
+        let mut cells = Vec::new();
+        for speaks in Speaks::others(played) {
+            for place in Self::places(fault) {
+                for delivery in [Delivery::Stream, Delivery::Whole] {
+                    let wires: &[Upstream] = match fault.wire {
+                        Wire::Any => &[Upstream::H1, Upstream::H2],
+                        Wire::H1 => &[Upstream::H1],
+                        Wire::H2 => &[Upstream::H2],
+                    };
+                    // Alone there is no next target to speak anything.
+                    let rescues: &[Rescue] = if speaks.next == speaks.first {
+                        &[Rescue::Alone, Rescue::Retry, Rescue::Next]
+                    } else {
+                        &[Rescue::Retry, Rescue::Next, Rescue::Next]
+                    };
+                    cells.push(Self {
+                        fault,
+                        place: *place,
+                        delivery,
+                        upstream: *random.pick(wires),
+                        held: *random.pick(&[Held::None, Held::Default, Held::All]),
+                        rescue: *random.pick(rescues),
+                        speaks,
+                    });
                 }
             }
         }
@@ -173,8 +215,8 @@ impl fmt::Display for Cell {
             _ => self.script(),
         };
         let axes = format!(
-            "{:?}|{:?}|{:?}|{:?}",
-            self.delivery, self.upstream, self.held, self.rescue
+            "{:?}|{:?}|{:?}|{:?}|{}",
+            self.delivery, self.upstream, self.held, self.rescue, self.speaks
         );
         write!(out, "{name}|{}", axes.to_lowercase())
     }
@@ -188,22 +230,32 @@ mod tests {
 
     #[test]
     fn the_cells_are_many_and_each_has_its_name() {
-        let cells = Cell::all();
-        let names: BTreeSet<_> = cells.iter().map(Cell::to_string).collect();
-        assert_eq!(names.len(), cells.len());
-        assert!(cells.len() >= 3000, "{}", cells.len());
+        for played in [Played::OneFormat, Played::AllFormats] {
+            let cells = Cell::all(played);
+            let names: BTreeSet<_> = cells.iter().map(Cell::to_string).collect();
+            assert_eq!(names.len(), cells.len());
+            let plain = cells.iter().filter(|cell| cell.speaks.is_plain()).count();
+            assert!(plain >= 3000, "{plain}");
+            let across = cells.len() - plain;
+            assert!(across >= 4000 || played == Played::OneFormat, "{across}");
+        }
     }
 
     #[test]
     fn a_slice_covers_every_value_of_every_axis() {
-        let slice = &Cell::all()[..300];
-        let values = |of: fn(&Cell) -> String| slice.iter().map(of).collect::<BTreeSet<_>>().len();
-        let fault = |cell: &Cell| format!("{:?}", cell.fault);
-        assert_eq!(values(fault), FAULTS.len());
-        assert_eq!(values(|cell| format!("{:?}", cell.place)), PLACES.len() + 1);
-        assert_eq!(values(|cell| format!("{:?}", cell.delivery)), 2);
-        assert_eq!(values(|cell| format!("{:?}", cell.upstream)), 2);
-        assert_eq!(values(|cell| format!("{:?}", cell.held)), 3);
-        assert_eq!(values(|cell| format!("{:?}", cell.rescue)), 3);
+        for played in [Played::OneFormat, Played::AllFormats] {
+            let slice = &Cell::all(played)[..300];
+            let values =
+                |of: fn(&Cell) -> String| slice.iter().map(of).collect::<BTreeSet<_>>().len();
+            let fault = |cell: &Cell| format!("{:?}", cell.fault);
+            assert_eq!(values(fault), FAULTS.len());
+            assert_eq!(values(|cell| format!("{:?}", cell.place)), PLACES.len() + 1);
+            assert_eq!(values(|cell| format!("{:?}", cell.delivery)), 2);
+            assert_eq!(values(|cell| format!("{:?}", cell.upstream)), 2);
+            assert_eq!(values(|cell| format!("{:?}", cell.held)), 3);
+            assert_eq!(values(|cell| format!("{:?}", cell.rescue)), 3);
+            let formats = 1 + Speaks::others(played).len();
+            assert_eq!(values(|cell| cell.speaks.to_string()), formats);
+        }
     }
 }

@@ -17,10 +17,12 @@ mod cell;
 mod chaos;
 mod cost;
 mod faults;
+mod format;
 mod matrix;
 mod odds;
 mod oracle;
 mod outage;
+mod reader;
 mod stage;
 mod truth;
 

@@ -5,17 +5,18 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use segue::sim::{Entry, Script};
+use segue::sim::{Entry, Script, scripted_text};
 use tokio::task::JoinSet;
 
 use crate::ALONE;
 use crate::cell::{Cell, Delivery, Held, Rescue, TOKENS, Upstream};
 use crate::faults::{Nature, Ruling};
+use crate::format::PLAYED;
 use crate::oracle::{self, Outcome, Source};
-use crate::relay_stage::{chat, until_idle};
+use crate::relay_stage::until_idle;
 use crate::stage::{Stage, amount, in_full, mark};
 use crate::support::{Answer, Client};
-use crate::truth::{self, Truths, good};
+use crate::truth::{self, Expected, Truths, good};
 
 /// Cells that are played at the same time. Each lane has connections of its own, since over HTTP/2
 /// a provider's fault ends all that shares its connection.
@@ -72,6 +73,8 @@ impl Played {
             Nature::Unreachable(provider) => provider,
             _ => &protocol,
         };
+        let first = format!("{first}{}", cell.speaks.first.suffix());
+        let next = format!("{protocol}{}", cell.speaks.next.suffix());
         let timeouts = if cell.fault.is_silent() {
             "timeouts: { first_token: 1s, stall: 1s }"
         } else {
@@ -80,8 +83,8 @@ impl Played {
         let (a, b) = (self.model('a'), self.model('b'));
         let first = format!("[{{ target: {first}/{a}, {timeouts} }}]");
         let (tiers, tries) = match cell.rescue {
-            Rescue::Retry => (format!("[{first}, [{protocol}/{b}]]"), 1),
-            Rescue::Next => (format!("[{first}, [{protocol}/{b}]]"), 0),
+            Rescue::Retry => (format!("[{first}, [{next}/{b}]]"), 1),
+            Rescue::Next => (format!("[{first}, [{next}/{b}]]"), 0),
             Rescue::Alone => (format!("[{first}]"), 0),
         };
         let hold = match cell.held {
@@ -143,6 +146,32 @@ impl Played {
         .collect()
     }
 
+    /// What each source says to a client of another format: its text, its length and its finish.
+    fn expected(&self) -> Vec<(Source, Expected)> {
+        let client = self.cell.speaks.client;
+        [
+            (Source::First, TOKENS),
+            (Source::Again, AGAIN),
+            (Source::Second, SECOND),
+        ]
+        .into_iter()
+        .enumerate()
+        .map(|(which, (source, tokens))| {
+            let finish = self.cell.fault.script.strip_prefix("finish=");
+            let finish = finish.filter(|_| source == Source::First).unwrap_or("stop");
+            let script: Script = good(tokens, &self.mark(which)).parse().unwrap();
+            let text = scripted_text(&script, 0, None).unwrap();
+            let finish = client.finish(finish).to_owned();
+            let expected = Expected {
+                text,
+                tokens,
+                finish,
+            };
+            (source, expected)
+        })
+        .collect()
+    }
+
     /// Says what is wrong with the answer, or how it is to be counted.
     fn judge(
         &self,
@@ -151,15 +180,21 @@ impl Played {
         asked: &HashMap<String, Vec<Arc<Entry>>>,
     ) -> std::result::Result<Outcome, String> {
         let answer = &result.answer;
-        let outcome = truth::read(answer, self.cell.delivery, &self.sources(truths))?;
+        let outcome = if self.cell.speaks.is_plain() {
+            truth::read(answer, self.cell.delivery, &self.sources(truths))?
+        } else {
+            truth::hear(answer, &self.cell, &self.expected())?
+        };
         let mut allowed = oracle::allowed(&self.cell);
         allowed.dedup();
         if !allowed.contains(&outcome) {
             return Err(format!("{outcome:?}, not {allowed:?}"));
         }
-        if let Outcome::Theirs(_) = outcome {
-            let theirs = truths.error(&error_script(&self.cell), self.cell.delivery);
-            if answer.text() != theirs {
+        let speaks = self.cell.speaks;
+        if let (Outcome::Theirs(_), true) = (outcome, speaks.client == speaks.first) {
+            let script = error_script(&self.cell);
+            let theirs = truths.error(speaks.first, &script, self.cell.delivery);
+            if truth::unnumbered(answer.text()) != theirs {
                 return Err(format!("not the provider's words: {theirs}"));
             }
         }
@@ -238,9 +273,11 @@ async fn learn(stage: &Stage, cells: &[Played]) -> Truths {
             truths.learn(&stage.h1, tokens, delivery).await;
         }
         for cell in cells.iter().map(|played| &played.cell) {
-            if cell.fault.ruling == Ruling::Surface && cell.delivery == delivery {
+            let first = cell.speaks.first;
+            let shown = cell.fault.ruling == Ruling::Surface && cell.speaks.client == first;
+            if shown && cell.delivery == delivery {
                 truths
-                    .learn_error(&stage.h1, &error_script(cell), delivery)
+                    .learn_error(&stage.h1, first, &error_script(cell), delivery)
                     .await;
             }
         }
@@ -266,7 +303,8 @@ async fn play(cells: Vec<Played>) -> Vec<(Cell, std::result::Result<Outcome, Str
     assert_eq!(stage.panics().await, 0);
     let mut asked: HashMap<String, Vec<Arc<Entry>>> = HashMap::new();
     for entry in stage.asked() {
-        asked.entry(model_of(&entry)).or_default().push(entry);
+        let model = entry.model().unwrap_or_default().to_owned();
+        asked.entry(model).or_default().push(entry);
     }
     let cells = Arc::into_inner(cells).unwrap();
     let judged = cells.into_iter().map(|played| {
@@ -286,7 +324,8 @@ async fn lane(stage: Arc<Stage>, cells: Arc<Vec<Played>>, number: usize) -> Vec<
     let mut results = Vec::new();
     let mut client = None;
     for played in cells.iter().skip(number).step_by(LANES) {
-        let request = chat(&played.route(), played.cell.delivery.ask());
+        let client_format = played.cell.speaks.client;
+        let request = client_format.request(&played.route(), played.cell.delivery);
         let mut on = match client.take() {
             Some(client) => client,
             None => Client::connect(stage.address).await,
@@ -307,11 +346,6 @@ async fn lane(stage: Arc<Stage>, cells: Arc<Vec<Played>>, number: usize) -> Vec<
     results
 }
 
-fn model_of(entry: &Entry) -> String {
-    let body: serde_json::Value = serde_json::from_slice(entry.body()).unwrap_or_default();
-    body["model"].as_str().unwrap_or_default().to_owned()
-}
-
 fn shown(answer: &Answer) -> String {
     let text = String::from_utf8_lossy(&answer.body);
     let end = text.char_indices().nth_back(600).map_or(0, |(at, _)| at);
@@ -325,7 +359,7 @@ fn shown(answer: &Answer) -> String {
 
 /// The cells that the environment asks for.
 fn chosen() -> Vec<Cell> {
-    let all = Cell::all();
+    let all = Cell::all(PLAYED);
     if let Ok(name) = std::env::var("SEGUE_CELL") {
         let some: Vec<_> = all
             .into_iter()

@@ -44,6 +44,35 @@ enum Damage {
 
 /// All that a client may get in this cell.
 pub fn allowed(cell: &Cell) -> Vec<Outcome> {
+    let plain = in_one_format(cell);
+    if cell.speaks.is_plain() {
+        return plain;
+    }
+    plain
+        .into_iter()
+        .flat_map(|outcome| across(cell, outcome))
+        .collect()
+}
+
+/// An outcome as a client of another format hears of it.
+fn across(cell: &Cell, outcome: Outcome) -> Vec<Outcome> {
+    let client = cell.speaks.client;
+    match outcome {
+        Outcome::Answer(_) => vec![outcome],
+        // What follows the last token, a finish without its end, may or may not be told.
+        Outcome::Broken(frames) => vec![Outcome::Broken(frames.min(TOKENS + 1))],
+        Outcome::Ours(status) => vec![Outcome::Ours(client.status(status))],
+        Outcome::Theirs(_) if client == cell.speaks.first => vec![outcome],
+        // Translated: by the status of the kind of error, with the provider's message or without.
+        Outcome::Theirs(status) => {
+            let status = if status == 422 { 400 } else { status };
+            vec![Outcome::Theirs(status), Outcome::Ours(status)]
+        }
+    }
+}
+
+/// The same where `OpenAI`'s format is spoken on every side.
+fn in_one_format(cell: &Cell) -> Vec<Outcome> {
     let whole = Outcome::Answer(Source::First);
     match damage(cell) {
         Damage::None => vec![whole],

@@ -10,6 +10,7 @@ use segue::edge::Running;
 use segue::sim::{Entry, Options, Sim, server_config};
 use tempfile::NamedTempFile;
 
+use crate::format::Format;
 use crate::support::{self, Client};
 
 /// A fixed sequence that looks random (splitmix64).
@@ -93,7 +94,8 @@ pub struct Stage {
 
 impl Stage {
     /// An edge with these routes, one a line, over the providers `h1x0` and on and `h2x0` and on, a
-    /// lane each, `refused` (nobody listens) and `untrusted` (a certificate that nobody vouches for).
+    /// lane each, `refused` (nobody listens) and `untrusted` (a certificate that nobody vouches for);
+    /// each in every format that is played, by `Format::suffix`.
     pub async fn new(routes: &str, journal: usize, lanes: usize) -> Self {
         let options = || Options {
             journal,
@@ -149,14 +151,22 @@ impl Stage {
 fn config(h1: &Sim, h2: &Sim, authority: &Path, routes: &str) -> String {
     let routes = routes.trim_end().replace('\n', "\n  ");
     let mut text = "listen: [{ address: \"127.0.0.1:0\" }]\nadmin: { address: \"127.0.0.1:0\" }\n\
-                    log: { access: off }\nlimits: { event: 64KiB, answer: 64KiB }\nproviders:\n"
+                    log: { access: off }\nallow_literal_secrets: true\nlimits: { event: 64KiB, answer: 64KiB }\nproviders:\n"
         .to_owned();
     let mut provider = |name: &str, url: &str, more: &str| {
-        writeln!(
-            text,
-            "  {name}: {{ dialect: openai, base_url: \"{url}/v1\", private_peers: true{more} }}"
-        )
-        .unwrap();
+        for format in Format::of_providers() {
+            let (dialect, path, suffix) = (format.name(), format.base_path(), format.suffix());
+            let credential = match format {
+                Format::OpenAi => "",
+                Format::Anthropic | Format::Gemini => ", credential: key-of-the-provider",
+            };
+            writeln!(
+                text,
+                "  {name}{suffix}: {{ dialect: {dialect}, base_url: \"{url}{path}\", \
+                 private_peers: true{credential}{more} }}"
+            )
+            .unwrap();
+        }
     };
     for (lane, address) in h1.addresses().iter().enumerate() {
         provider(&format!("h1x{lane}"), &format!("http://{address}"), "");

@@ -4,25 +4,29 @@ use std::collections::HashMap;
 
 use segue::sim::Sim;
 
-use crate::cell::Delivery;
-use crate::oracle::Outcome;
-use crate::oracle::Source;
+use crate::cell::{Cell, Delivery};
+use crate::format::Format;
+use crate::oracle::{Outcome, Source};
+use crate::reader::{self, End};
 use crate::relay_stage::{MARK, frames, is_usage, plain};
 use crate::support::{Answer, Client, post};
 
 /// What stands where a mark will.
 const BLANK: &str = "BLANK";
 
+/// The prompt's tokens.
+const PROMPT: u64 = 7;
+
 /// An answer without faults.
 pub fn good(tokens: usize, mark: &str) -> String {
-    format!("tokens={tokens},prompt=7,canary={mark},error_message={MARK}")
+    format!("tokens={tokens},prompt={PROMPT},canary={mark},error_message={MARK}")
 }
 
 /// The provider's own answers, by length and delivery, with a blank for model and mark.
 #[derive(Default)]
 pub struct Truths {
     answers: HashMap<(usize, Delivery), String>,
-    errors: HashMap<(String, Delivery), String>,
+    errors: HashMap<(Format, String, Delivery), String>,
 }
 
 impl Truths {
@@ -31,7 +35,7 @@ impl Truths {
         if self.answers.contains_key(&(tokens, delivery)) {
             return;
         }
-        let answer = ask(sim, &good(tokens, BLANK), delivery).await;
+        let answer = ask(sim, Format::OpenAi, &good(tokens, BLANK), delivery).await;
         assert_eq!(answer.status, 200);
         let text = plain(&answer);
         let kept = frames(&text).into_iter().filter(|frame| !is_usage(frame));
@@ -43,22 +47,30 @@ impl Truths {
     }
 
     /// Asks for the error of a script: the body, or the data of the error event.
-    pub async fn learn_error(&mut self, sim: &Sim, script: &str, delivery: Delivery) {
-        if self.errors.contains_key(&(script.to_owned(), delivery)) {
+    pub async fn learn_error(
+        &mut self,
+        sim: &Sim,
+        format: Format,
+        script: &str,
+        delivery: Delivery,
+    ) {
+        let key = (format, script.to_owned(), delivery);
+        if self.errors.contains_key(&key) {
             return;
         }
         let full = [&good(1, BLANK), script].map(str::trim).join(",");
-        let answer = ask(sim, &full, delivery).await;
+        let answer = ask(sim, format, &full, delivery).await;
         let text = if answer.status == 200 && delivery == Delivery::Stream {
-            let events = answer.events();
-            let error = events.iter().find(|data| data.starts_with("{\"error\""));
+            let lines = answer.text().lines();
+            let mut data = lines.filter_map(|line| line.strip_prefix("data: "));
+            let error = data.find(|data| reader::error(format, data).is_ok());
             error
                 .unwrap_or_else(|| panic!("{full}: {answer:?}"))
-                .clone()
+                .to_owned()
         } else {
             answer.text().to_owned()
         };
-        self.errors.insert((script.to_owned(), delivery), text);
+        self.errors.insert(key, unnumbered(&text));
     }
 
     /// The answer of that length from a model, with its mark.
@@ -72,23 +84,103 @@ impl Truths {
     }
 
     /// The error of a script.
-    pub fn error(&self, script: &str, delivery: Delivery) -> &str {
-        &self.errors[&(script.to_owned(), delivery)]
+    pub fn error(&self, format: Format, script: &str, delivery: Delivery) -> &str {
+        &self.errors[&(format, script.to_owned(), delivery)]
     }
 }
 
-async fn ask(sim: &Sim, script: &str, delivery: Delivery) -> Answer {
-    let extra = match delivery {
-        Delivery::Stream => "\"stream\":true,\"stream_options\":{\"include_usage\":true},",
-        Delivery::Whole => "",
-    };
-    let body = format!("{{{extra}\"model\":\"{BLANK}\",\"messages\":[]}}");
+/// A text without the number that Anthropic's errors have in them.
+pub fn unnumbered(text: &str) -> String {
+    let mut parts = text.split("req_sim_");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + "req_sim_N" + part.trim_start_matches(|letter: char| letter.is_ascii_digit())
+    })
+}
+
+async fn ask(sim: &Sim, format: Format, script: &str, delivery: Delivery) -> Answer {
     let header = format!("x-sim-script: {script}\r\n");
+    let request = match format {
+        Format::OpenAi => {
+            let extra = match delivery {
+                Delivery::Stream => "\"stream\":true,\"stream_options\":{\"include_usage\":true},",
+                Delivery::Whole => "",
+            };
+            let body = format!("{{{extra}\"model\":\"{BLANK}\",\"messages\":[]}}");
+            post("/v1/chat/completions", &header, &body)
+        }
+        Format::Anthropic | Format::Gemini => format.request_with(&header, BLANK, delivery),
+    };
     let mut direct = Client::connect(sim.address()).await;
-    direct
-        .send(&post("/v1/chat/completions", &header, &body))
-        .await;
+    direct.send(&request).await;
     direct.answer().await
+}
+
+/// What a source says, in no format's words but for the finish.
+pub struct Expected {
+    pub text: String,
+    pub tokens: usize,
+    pub finish: String,
+}
+
+/// What a client got across formats, told from its bytes alone; `Err` for what no client may get.
+pub fn hear(
+    answer: &Answer,
+    cell: &Cell,
+    sources: &[(Source, Expected)],
+) -> Result<Outcome, String> {
+    let client = cell.speaks.client;
+    if !answer.complete {
+        return Err("the framing has no end".to_owned());
+    }
+    let named = answer.header("content-type").unwrap_or_default();
+    let wanted = match (answer.status, cell.delivery) {
+        (200, Delivery::Stream) => "text/event-stream",
+        _ => "application/json",
+    };
+    if !named.starts_with(wanted) {
+        return Err(format!("content type {named:?}"));
+    }
+    if answer.status != 200 {
+        reader::error(client, answer.text())?;
+        return Ok(if answer.text().contains(MARK) {
+            Outcome::Theirs(answer.status)
+        } else {
+            Outcome::Ours(answer.status)
+        });
+    }
+    let heard = match cell.delivery {
+        Delivery::Stream => reader::stream(client, answer.text())?,
+        Delivery::Whole => reader::whole(client, answer.text())?,
+    };
+    let finish = match heard.end {
+        End::Finished(finish) => finish,
+        End::Broken if answer.text().contains(MARK) => {
+            return Err("a provider's words in our error".to_owned());
+        }
+        End::Broken => return beginning(&heard.text, &sources[0].1),
+    };
+    let (source, said) = sources
+        .iter()
+        .find(|(_, said)| said.text == heard.text)
+        .ok_or_else(|| format!("a text that nobody said: {:?}", heard.text))?;
+    let usage = heard.usage.unwrap_or((PROMPT, said.tokens as u64));
+    if finish != said.finish || usage != (PROMPT, said.tokens as u64) {
+        return Err(format!("finish {finish:?}, usage {usage:?} of {source:?}"));
+    }
+    Ok(Outcome::Answer(*source))
+}
+
+/// So many whole tokens of an answer, and no letter more; the envelope counts as one.
+fn beginning(text: &str, said: &Expected) -> Result<Outcome, String> {
+    let rest = said
+        .text
+        .strip_prefix(text)
+        .ok_or_else(|| format!("no beginning of the first answer: {text:?}"))?;
+    if !rest.is_empty() && !rest.starts_with(' ') {
+        return Err(format!("half a token: {text:?}"));
+    }
+    Ok(Outcome::Broken(text.matches(' ').count() + 1))
 }
 
 /// What a client got, told from its bytes alone; `Err` for what no client may get.
@@ -132,7 +224,7 @@ pub fn read(
         .strip_prefix("data: ")
         .and_then(|rest| rest.strip_suffix("\n\n"));
     let data = data.ok_or("the last event is none")?;
-    is_error(data)?;
+    reader::error(Format::OpenAi, data)?;
     if data.contains(MARK) {
         return Err("a provider's words in our error".to_owned());
     }
@@ -144,22 +236,12 @@ fn read_error(answer: &Answer) -> Result<Outcome, String> {
         return Err("an error that is not JSON".to_owned());
     }
     let text = answer.text();
-    is_error(text)?;
+    reader::error(Format::OpenAi, text)?;
     Ok(if text.contains(MARK) {
         Outcome::Theirs(answer.status)
     } else {
         Outcome::Ours(answer.status)
     })
-}
-
-/// Whether it is an error as every SDK reads it.
-fn is_error(text: &str) -> Result<(), String> {
-    let error: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let fields = error["error"].as_object().ok_or("no error object")?;
-    let names: Vec<_> = fields.keys().map(String::as_str).collect();
-    (names == ["code", "message", "param", "type"])
-        .then_some(())
-        .ok_or_else(|| format!("an error with the fields {names:?}"))
 }
 
 /// One answer has one id: that of the attempt that gave it.
@@ -172,5 +254,40 @@ fn one_id(answer: &Answer) -> Result<(), String> {
     match ids.find(|id| Some(*id) != first) {
         None => Ok(()),
         Some(id) => Err(format!("two ids: {first:?} and {id:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use segue::sim::{Options, answer_text};
+
+    use super::*;
+
+    /// The strict readers and the simulator agree on what an answer is.
+    #[tokio::test]
+    async fn a_provider_speaks_as_its_clients_read() {
+        let sim = Sim::start(Options::default()).await.unwrap();
+        for format in [Format::OpenAi, Format::Anthropic] {
+            for (script, text, whole) in [
+                ("tokens=9,prompt=7", answer_text(9), true),
+                ("tokens=9,prompt=7,finish=length", answer_text(9), true),
+                ("tokens=9,no_done,error@4", answer_text(4), false),
+            ] {
+                let answer = ask(&sim, format, script, Delivery::Stream).await;
+                let heard = reader::stream(format, answer.text()).unwrap();
+                assert_eq!(heard.text, text, "{format:?} {script}");
+                assert_eq!(heard.end != End::Broken, whole, "{format:?} {script}");
+                assert_eq!(heard.usage, whole.then_some((7, 9)), "{format:?}");
+                if whole {
+                    let answer = ask(&sim, format, script, Delivery::Whole).await;
+                    let heard = reader::whole(format, answer.text()).unwrap();
+                    assert_eq!((heard.text, heard.usage), (text, Some((7, 9))));
+                }
+            }
+            for script in ["status=400", "status=529", "status=503"] {
+                let answer = ask(&sim, format, script, Delivery::Stream).await;
+                assert_eq!(reader::error(format, answer.text()), Ok(()));
+            }
+        }
     }
 }

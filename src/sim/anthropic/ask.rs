@@ -149,9 +149,9 @@ fn conversation(body: &Map<String, Value>) -> Result<(), Refused> {
     };
     let model = body.get("model").and_then(Value::as_str);
     let model = knobs::Generation::of(model.unwrap_or_default());
-    order::check(messages, model)?;
     for (index, message) in messages.iter().enumerate() {
         blocks::message(message, index)?;
     }
+    order::check(messages, model)?;
     tools::check(body, messages)
 }

@@ -51,6 +51,13 @@ const OTHERS: [&str; 10] = [
 /// Checks a message.
 pub(super) fn message(message: &Value, index: usize) -> Result<(), Refused> {
     let place = format!("messages.{index}");
+    let role = text(message, "role");
+    // Instructions in the middle are taken by some models.
+    if !matches!(role, "user" | "assistant") && !(role == "system" && index > 0) {
+        return Err(Refused::request(format!(
+            "{place}.role: Input should be 'user' or 'assistant'"
+        )));
+    }
     let fields = message.as_object().into_iter().flatten();
     if let Some((unknown, _)) = fields
         .into_iter()
@@ -61,7 +68,6 @@ pub(super) fn message(message: &Value, index: usize) -> Result<(), Refused> {
     match message.get("content") {
         Some(Value::String(text)) if !text.is_empty() => Ok(()),
         Some(Value::Array(blocks)) if !blocks.is_empty() => {
-            let role = text(message, "role");
             for (at, inner) in blocks.iter().enumerate() {
                 block(inner, role, &format!("{place}.content.{at}"))?;
             }

@@ -25,11 +25,6 @@ pub(super) fn check(messages: &[Value], model: Generation) -> Result<(), Refused
     let mut turns: Vec<Turn<'_>> = Vec::new();
     for (index, message) in messages.iter().enumerate() {
         let role = text(message, "role");
-        if !matches!(role, "user" | "assistant") && !(role == "system" && index > 0) {
-            return Err(Refused::request(format!(
-                "messages.{index}.role: Input should be 'user' or 'assistant'"
-            )));
-        }
         let plain = message.get("content").and_then(Value::as_str);
         let blocks = items(message, "content");
         match turns.last_mut() {
@@ -108,7 +103,8 @@ fn answered(turn: &Turn<'_>, uses: &[&str], next: Option<&Turn<'_>>) -> Result<(
         .filter(|id| !results.contains(id))
         .collect();
     if missing.is_empty() {
-        if results.len() > uses.len() {
+        let own = results.iter().filter(|id| uses.contains(id));
+        if own.count() > uses.len() {
             return Err(Refused::request(format!(
                 "messages.{}.content: each tool_use must have a single result. Found multiple \
                  `tool_result` blocks with the same id",

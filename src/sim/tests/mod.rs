@@ -2,10 +2,13 @@
 
 mod answers;
 mod closing;
+mod dialects;
 mod faults;
+mod formats;
 mod http2;
 mod outages;
 mod serving;
+mod strict;
 
 use std::io;
 use std::time::Duration;
