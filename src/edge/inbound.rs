@@ -90,7 +90,7 @@ pub(super) fn call(method: &Method, path: &str) -> Call {
 }
 
 /// Whether a query is one that a client of this format sends, and that asks for nothing more.
-pub(super) fn is_plain(query: Option<&str>, client: Dialect) -> bool {
+pub(super) fn asks_no_more(query: Option<&str>, client: Dialect) -> bool {
     // Anthropic's SDKs mark what they call beta so; the features themselves are in a header.
     query.is_none() || (client == Dialect::Anthropic && query == Some("beta=true"))
 }

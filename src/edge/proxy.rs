@@ -185,7 +185,7 @@ impl Edge {
         }
         let head = session.req_header();
         let call = inbound::call(&head.method, head.uri.path());
-        let is_plain = inbound::is_plain(head.uri.query(), exchange.dialect);
+        let is_plain = inbound::asks_no_more(head.uri.query(), exchange.dialect);
         match call {
             Call::Other => return other(session, exchange).await.map(Admitted::Done),
             Call::WrongMethod(allow) => {
