@@ -5,6 +5,7 @@ pub mod check;
 mod demo;
 mod exit;
 mod explain;
+mod import;
 mod run;
 pub mod schema;
 pub mod sim;
@@ -41,6 +42,8 @@ enum Command {
     Explain(explain::Args),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
+    /// Write a configuration from another gateway's.
+    Import(import::Args),
     /// Simulate a provider that fails as it is told.
     Sim(sim::Args),
     /// Show segue at work, before a provider that has a bad day.
@@ -71,6 +74,7 @@ pub fn main(signals: io::Result<Signals>) -> ExitCode {
         Command::Check(Config { config }) => check::run(&config),
         Command::Explain(args) => explain::run(&args),
         Command::Schema => schema::run(),
+        Command::Import(args) => import::run(&args),
         Command::Sim(args) => sim::run(args),
         Command::Demo(args) => demo::run(args, signals),
     }

@@ -6,6 +6,7 @@
 
 mod demo;
 mod explain;
+mod import;
 mod mistakes;
 
 use std::process::Command;
