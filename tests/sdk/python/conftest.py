@@ -88,3 +88,7 @@ def journal_entry(mark, done):
             return entries[0]
         time.sleep(0.05)
     raise AssertionError(f"the journal never said it of {mark}: {entries}")
+
+
+def left_by_its_client(entry):
+    return entry["end"] == "client_closed"

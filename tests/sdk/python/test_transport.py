@@ -14,6 +14,7 @@ from conftest import (
     environment,
     http_options,
     journal_entry,
+    left_by_its_client,
 )
 
 
@@ -100,7 +101,3 @@ def test_cancelling_a_task_closes_the_providers(door, mark):
             await asyncio.to_thread(journal_entry, mark, left_by_its_client)
 
     asyncio.run(leave())
-
-
-def left_by_its_client(entry):
-    return entry["end"] == "client_closed"
