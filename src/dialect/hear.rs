@@ -7,7 +7,7 @@ use super::carry::{Carry, Malformed, Sink};
 use super::dispatch::{Reader, Teller};
 use super::voices::Voices;
 use super::{dispatch, openai};
-use crate::exchange::{Answer, Delivery, Dialect, Event, Form, Task};
+use crate::exchange::{Answer, Delivery, Dialect, Event, Form, Task, UsageWish};
 use crate::sse::Frame;
 
 /// What a frame is worth to the client.
@@ -36,7 +36,7 @@ enum Telling {
     /// By the provider's own frames.
     Verbatim {
         client: Dialect,
-        wants_usage: bool,
+        usage: UsageWish,
         /// The provider's end mark, once it has come.
         end: Option<Bytes>,
     },
@@ -64,7 +64,7 @@ impl Stream {
         let telling = if voices.agree() {
             Telling::Verbatim {
                 client: voices.client,
-                wants_usage: voices.wants_usage(),
+                usage: voices.usage_wish(),
                 end: None,
             }
         } else if let Delivery::Stream(_) = voices.delivery {
@@ -93,13 +93,9 @@ impl Stream {
     /// [`Malformed`], and then nothing has been told.
     pub fn frame(&mut self, frame: &Frame, sink: &mut Sink<'_>) -> Result<Told, Malformed> {
         let (bytes, carry) = match &mut self.telling {
-            Telling::Verbatim {
-                client,
-                wants_usage,
-                end,
-            } => {
+            Telling::Verbatim { client, usage, end } => {
                 let carry = self.reader.frame(frame, sink)?;
-                return Ok(verbatim(*client, *wants_usage, carry, frame, end));
+                return Ok(verbatim(*client, *usage, carry, frame, end));
             }
             Telling::Retold(teller) => {
                 let mut out = BytesMut::new();
@@ -171,14 +167,14 @@ impl Gathered {
 
 fn verbatim(
     client: Dialect,
-    wants_usage: bool,
+    usage: UsageWish,
     carry: Carry,
     frame: &Frame,
     end: &mut Option<Bytes>,
 ) -> Told {
     match carry {
         Carry::Forward => Told::Answer(clean(client, frame)),
-        Carry::UsageOnly if wants_usage => Told::Answer(clean(client, frame)),
+        Carry::UsageOnly if usage == UsageWish::Asked => Told::Answer(clean(client, frame)),
         Carry::UsageOnly => Told::Answer(Bytes::new()),
         Carry::Comment if client == Dialect::OpenAi && openai::is_labelled(frame) => {
             Told::Life(Bytes::new())

@@ -52,6 +52,14 @@ impl Voices<'_> {
         self.provider == self.client && self.asked == self.task && self.form == self.delivery.form()
     }
 
+    /// The client's wish as to the usage at a stream's end.
+    pub(super) fn usage_wish(&self) -> UsageWish {
+        match self.delivery {
+            Delivery::Stream(wish) => wish,
+            Delivery::Whole => UsageWish::NotAsked,
+        }
+    }
+
     /// Whether the client wants to be told the usage at a stream's end, in formats that leave it a
     /// choice.
     pub(super) fn wants_usage(&self) -> bool {

@@ -1,7 +1,5 @@
 //! A whole answer, put together from its events.
 
-use std::borrow::Cow;
-
 use crate::exchange::{AsideKind, Event, Finish, Signed, Usage};
 
 /// A whole answer. It is as large as its events were: whoever feeds it sees to the bound.
@@ -68,7 +66,9 @@ impl Answer {
                 id,
                 name,
                 arguments,
-            } => self.choice(*choice).call(*index, id, name, arguments),
+            } => self
+                .choice(*choice)
+                .call(*index, id.as_deref(), name.as_deref(), arguments),
             Event::Signature { choice, of, text } => self.choice(*choice).signature(*of, text),
             Event::Aside { choice, kind, json } => self.choice(*choice).aside(*kind, json),
             Event::Media { choice } => {
@@ -82,14 +82,17 @@ impl Answer {
 
     fn choice(&mut self, index: u32) -> &mut Choice {
         let known = self.choices.iter().position(|one| one.index == index);
-        let place = known.unwrap_or_else(|| {
-            self.choices.push(Choice {
-                index,
-                ..Choice::default()
-            });
-            self.choices.len() - 1
-        });
-        &mut self.choices[place]
+        let place = known.unwrap_or(self.choices.len());
+        if known.is_none() {
+            self.choices.push(Choice::default());
+        }
+        #[expect(
+            clippy::indexing_slicing,
+            reason = "it was found there, or just put there"
+        )]
+        let choice = &mut self.choices[place];
+        choice.index = index;
+        choice
     }
 }
 
@@ -122,18 +125,12 @@ impl Choice {
         }
     }
 
-    fn call(
-        &mut self,
-        index: u32,
-        id: &Option<Cow<'_, str>>,
-        name: &Option<Cow<'_, str>>,
-        arguments: &str,
-    ) {
+    fn call(&mut self, index: u32, id: Option<&str>, name: Option<&str>, arguments: &str) {
         let known = self
             .pieces
             .iter_mut()
             .find(|piece| matches!(piece, Piece::Call { index: own, .. } if *own == index));
-        let first = |given: &Option<Cow<'_, str>>| given.as_deref().unwrap_or_default().to_owned();
+        let first = |given: Option<&str>| given.unwrap_or_default().to_owned();
         if let Some(Piece::Call {
             id: own_id,
             name: own_name,
@@ -199,6 +196,8 @@ impl Choice {
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
 
     fn call<'a>(index: u32, id: Option<&'a str>, arguments: &'a str) -> Event<'a> {

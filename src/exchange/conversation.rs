@@ -224,12 +224,14 @@ pub enum Effort {
 impl Conversation<'_> {
     /// The name of the tool that the call of this id was for. Some formats want it beside a result.
     pub fn called(&self, id: &str) -> Option<&str> {
-        let parts = self.turns.iter().flat_map(|turn| &turn.parts);
-        parts
-            .filter_map(|part| match part {
-                Part::ToolCall { id: own, name, .. } if own == id => Some(&**name),
-                _ => None,
-            })
-            .last()
+        let mut parts = self
+            .turns
+            .iter()
+            .rev()
+            .flat_map(|turn| turn.parts.iter().rev());
+        parts.find_map(|part| match part {
+            Part::ToolCall { id: own, name, .. } if own == id => Some(&**name),
+            _ => None,
+        })
     }
 }
