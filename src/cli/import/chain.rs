@@ -34,11 +34,32 @@ pub(super) struct Chain {
 
 /// All groups, and where each may fall back to.
 pub(super) struct Groups {
-    list: Vec<(String, Vec<Tier>)>,
+    list: Vec<Group>,
     index: BTreeMap<String, usize>,
     after: Links,
+    defaults: Vec<usize>,
     too_long: Links,
     refused: Links,
+}
+
+/// Deployments of one name, or one of them alone.
+struct Group {
+    /// The way to the first of them.
+    path: String,
+    /// Empty for one that only fallbacks can name.
+    name: String,
+    tiers: Vec<Tier>,
+}
+
+impl Group {
+    fn new(name: &str, members: &[&Deployment], reading: &Reading<'_>) -> Self {
+        let path = members.first().map(|member| member.path.clone());
+        Self {
+            path: path.unwrap_or_default(),
+            name: name.to_owned(),
+            tiers: tiers(members, reading),
+        }
+    }
 }
 
 /// From a group to others, by their places in the list.
@@ -61,10 +82,9 @@ impl Groups {
                 None => members.push((deployment.group.clone(), vec![deployment])),
             }
         }
-        let mut list: Vec<_> = members
-            .into_iter()
-            .map(|(name, members)| (name, tiers(&members, reading)))
-            .collect();
+        let group =
+            |(name, members): &(String, Vec<&Deployment>)| Group::new(name, members, reading);
+        let mut list: Vec<Group> = members.iter().map(group).collect();
         // A fallback may name one deployment by its id.
         let mut targets = index.clone();
         for deployment in deployments {
@@ -74,7 +94,7 @@ impl Groups {
                 .filter(|id| !targets.contains_key(*id))
             {
                 targets.insert(id.clone(), list.len());
-                list.push((String::new(), tiers(&[deployment], reading)));
+                list.push(Group::new("", &[deployment], reading));
             }
         }
         let linker = Linker {
@@ -83,19 +103,15 @@ impl Groups {
             aliases: &settings.aliases,
             reading,
         };
-        let mut after = linker.links(&settings.fallbacks);
-        if let Some(defaults) = linker.defaults(settings) {
-            for at in index.values() {
-                let others: Vec<usize> = defaults.iter().copied().filter(|to| to != at).collect();
-                after.entry(*at).or_insert(others);
-            }
-        }
+        let after = linker.links(&settings.fallbacks);
+        let defaults = linker.defaults(settings);
         let too_long = linker.links(&settings.too_long);
         let refused = linker.links(&settings.refused);
         Self {
             list,
             index,
             after,
+            defaults,
             too_long,
             refused,
         }
@@ -103,8 +119,8 @@ impl Groups {
 
     /// The names of the groups, in the order of the input.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let named = self.list.iter().filter(|(name, _)| !name.is_empty());
-        named.map(|(name, _)| name.as_str())
+        let names = self.list.iter().map(|group| group.name.as_str());
+        names.filter(|name| !name.is_empty())
     }
 
     /// The chain of a group; `None` if there is no such group.
@@ -124,7 +140,7 @@ impl Groups {
         let mut seen = BTreeSet::new();
         let mut tiers: Vec<Tier> = Vec::new();
         for at in order {
-            let group = self.list.get(at).map(|(_, tiers)| tiers.as_slice());
+            let group = self.list.get(at).map(|group| group.tiers.as_slice());
             for tier in group.unwrap_or_default() {
                 let new = tier
                     .iter()
@@ -136,8 +152,9 @@ impl Groups {
             }
         }
         if seen.len() > MOST {
+            let path = self.list.get(start).map(|group| group.path.as_str());
             reading.note(
-                &format!("model_list ({name})"),
+                path.unwrap_or("model_list"),
                 "a route has at most 16 targets: the others are left out",
             );
             cut(&mut tiers);
@@ -154,7 +171,8 @@ impl Groups {
                 continue;
             }
             order.push(at);
-            waiting.extend(self.after.get(&at).into_iter().flatten().rev());
+            let next = self.after.get(&at).unwrap_or(&self.defaults);
+            waiting.extend(next.iter().rev());
         }
         order
     }
@@ -259,24 +277,22 @@ impl Linker<'_> {
     }
 
     /// `default_fallbacks`, or the fallbacks of `*`.
-    fn defaults(&self, settings: &Settings) -> Option<Vec<usize>> {
+    fn defaults(&self, settings: &Settings) -> Vec<usize> {
         let star = settings.fallbacks.iter().find(|list| list.from == "*");
-        let list = star.or(settings.defaults.as_ref())?;
-        Some(self.places(list))
+        let list = star.or(settings.defaults.as_ref());
+        list.map(|list| self.places(list)).unwrap_or_default()
     }
 
     fn places(&self, list: &Fallback) -> Vec<usize> {
         let mut places = Vec::new();
         for name in &list.to {
-            match self.targets.get(self.alias(name)) {
-                Some(place) => places.push(*place),
-                None => {
-                    let why = format!(
-                        "{name} is no model that is carried over: it is left out of the chain"
-                    );
-                    self.reading.note(&list.path, &why);
-                }
+            if let Some(place) = self.targets.get(self.alias(name)) {
+                places.push(*place);
+                continue;
             }
+            let why =
+                format!("{name} is no model that is carried over: it is left out of the chain");
+            self.reading.note(&list.path, &why);
         }
         places
     }

@@ -13,7 +13,7 @@ const SHIPPED: (u32, u32) = (1, 4);
 const MOST_ATTEMPTS: u32 = 16;
 /// The shipped time to a first token.
 const FIRST_TOKEN: Duration = Duration::from_mins(1);
-/// The shipped deadline.
+/// The shipped bound of a whole attempt, and the shipped deadline.
 const DEADLINE: Duration = Duration::from_mins(10);
 
 /// The file.
@@ -55,13 +55,12 @@ pub(super) struct Attempt {
 impl Times {
     /// The settings' own; the deadline has room for the longest attempt of all.
     pub(super) fn of(settings: &Settings, routes: &[Route]) -> Self {
+        let attempt = Attempt::of(settings.total, settings.stall, Attempt::default());
         let targets = routes
             .iter()
             .flat_map(|route| route.chain.tiers.iter().flatten());
-        let longest =
-            targets.filter_map(|target| Attempt::of(target.total, target.stall).longest());
-        let attempt = Attempt::of(settings.total, settings.stall);
-        let longest = longest.chain(attempt.longest()).max();
+        let longest = targets.filter_map(|target| target.total).max();
+        let longest = longest.max(attempt.total);
         Self {
             deadline: longest.filter(|longest| *longest > DEADLINE),
             attempt,
@@ -70,21 +69,19 @@ impl Times {
 }
 
 impl Attempt {
-    /// LiteLLM's `timeout` and `stream_timeout`. The time to a first token is bounded by the former,
-    /// for segue has one such bound for streams and whole answers.
-    pub(super) fn of(total: Option<Duration>, stall: Option<Duration>) -> Self {
-        let longer = |stall: &Duration| *stall > FIRST_TOKEN;
-        let first_token = total.or(stall.filter(longer));
-        let within = |time: Duration| measure::silence(total.map_or(time, |total| time.min(total)));
+    /// LiteLLM's `timeout` and `stream_timeout`, where `inherited` holds unless they say otherwise. The
+    /// time to a first token is bounded by the former, for segue has one such bound for streams and
+    /// whole answers.
+    pub(super) fn of(total: Option<Duration>, stall: Option<Duration>, inherited: Self) -> Self {
+        let most = total.or(inherited.total).unwrap_or(DEADLINE);
+        let patient = inherited.first_token.unwrap_or(FIRST_TOKEN);
+        let first_token = total.or(stall.filter(|stall| *stall > patient));
+        let within = |time: Duration| measure::silence(time.min(most));
         Self {
             first_token: first_token.map(within),
             stall: stall.map(within),
             total,
         }
-    }
-
-    fn longest(self) -> Option<Duration> {
-        self.first_token.max(self.stall).max(self.total)
     }
 }
 

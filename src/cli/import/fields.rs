@@ -118,8 +118,8 @@ impl<'a> Fields<'a> {
         match self.take(key)? {
             Node::Bool(true) => Some(Switch::On),
             Node::Bool(false) => Some(Switch::Off),
-            Node::Text(text) if text.eq_ignore_ascii_case("true") => Some(Switch::On),
-            Node::Text(text) if text.eq_ignore_ascii_case("false") => Some(Switch::Off),
+            Node::Text(text) if is_one_of(text, &["true", "yes", "on"]) => Some(Switch::On),
+            Node::Text(text) if is_one_of(text, &["false", "no", "off"]) => Some(Switch::Off),
             _ => {
                 self.note(key, "is neither true nor false: not carried over");
                 None
@@ -163,6 +163,10 @@ impl<'a> Fields<'a> {
             }
         }
     }
+}
+
+fn is_one_of(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
 /// Text that may hang on a variable.

@@ -71,8 +71,8 @@ fn read(root: &Node, reading: &Reading<'_>) -> Draft {
         credentials: credentials(&mut root_fields),
     };
     let deployments = deployments(&mut root_fields, &mut shared);
-    let router = Settings::read(root_fields.below("router_settings"));
-    let settings = router.over(Settings::read(root_fields.below("litellm_settings")));
+    let first = Settings::read(root_fields.below("router_settings"));
+    let settings = first.over(Settings::read(root_fields.below("litellm_settings")));
     let groups = Groups::new(&deployments, &settings, reading);
     let names: Vec<String> = groups.names().map(str::to_owned).collect();
     let mut routes = routes(&groups, &names, &settings, reading);
@@ -162,7 +162,7 @@ fn aliases(
                 );
             }
             Some(chain) => {
-                routes.push(Route::new(&alias.name, Some(&alias.group), chain, settings))
+                routes.push(Route::new(&alias.name, Some(&alias.group), chain, settings));
             }
         }
     }
@@ -206,8 +206,7 @@ fn general(
 /// Variables that LiteLLM sets for itself: whoever starts segue must.
 fn variables(root: &mut Fields<'_>) {
     let mut variables = root.below("environment_variables");
-    for name in variables.names() {
-        variables.take(name);
+    for (name, _) in variables.drain() {
         let path = join("environment_variables", name);
         root.reading.note(
             &path,

@@ -47,11 +47,14 @@ pub(super) fn price(per_token: f64) -> Option<String> {
 pub(super) fn weights(shares: &[f64]) -> Vec<u32> {
     let largest = shares.iter().copied().fold(0.0, f64::max);
     let whole = shares.iter().all(|share| share.fract() == 0.0);
-    let scale = if largest > 1_000.0 || (!whole && largest > 0.0) {
-        1_000.0 / largest
-    } else {
-        1.0
-    };
+    // By tens, so that shares stay what they are.
+    let mut scale = 1.0;
+    while largest * scale > 1_000.0 {
+        scale /= 10.0;
+    }
+    while !whole && largest * scale * 10.0 <= 1_000.0 {
+        scale *= 10.0;
+    }
     let weight = |share: &f64| count(share * scale, 1_000).unwrap_or(1).max(1);
     let weights: Vec<u32> = shares.iter().map(weight).collect();
     let common = weights.iter().copied().fold(0, divisor).max(1);
@@ -111,12 +114,15 @@ mod tests {
 
     #[test]
     fn weights_keep_the_shares() {
-        let cases: [(&[f64], &[u32]); 6] = [
+        let cases: [(&[f64], &[u32]); 9] = [
             (&[9.0, 1.0], &[9, 1]),
             (&[900.0, 10.0], &[90, 1]),
             (&[100_000.0, 50_000.0], &[2, 1]),
             (&[0.7, 0.3], &[7, 3]),
-            (&[1e9, 1.0], &[1_000, 1]),
+            (&[60_000.0, 7_000.0], &[60, 7]),
+            (&[1e9, 1.0], &[100, 1]),
+            (&[1e308, 5e-324], &[100, 1]),
+            (&[5e-324], &[1]),
             (&[0.0, 0.0], &[1, 1]),
         ];
         for (shares, expected) in cases {

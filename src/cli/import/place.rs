@@ -90,7 +90,7 @@ fn place(vendor: &Vendor, written: Option<Known<'_>>, params: &mut Fields<'_>) -
         "api_base",
         "is no plain URL of scheme, host, port and path: put yours in place of the stand-in",
     );
-    (stand_in(vendor.name()), Reach::Public)
+    (stand_in("api_base"), Reach::Public)
 }
 
 /// A URL that nobody here knows.

@@ -9,6 +9,9 @@ use crate::cli::import::tree::Node;
 /// How LiteLLM writes a reference, for any value.
 const REFERENCE: &str = "os.environ/";
 
+/// What the names of secrets speak of.
+const SECRET: [&str; 6] = ["KEY", "TOKEN", "SECRET", "PASS", "CREDENTIAL", "AUTH"];
+
 /// The world around the input.
 pub(super) struct Reading<'a> {
     environment: &'a dyn Fn(&str) -> Option<String>,
@@ -30,8 +33,13 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The value of a variable that holds no secret, such as an address.
+    /// The value of a variable that holds no secret, such as an address. One whose name speaks of
+    /// secrets is not looked at: what is found here is written out.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
+        let upper = name.to_ascii_uppercase();
+        if SECRET.iter().any(|word| upper.contains(word)) {
+            return None;
+        }
         let own = self.own.get(name).cloned();
         own.or_else(|| (self.environment)(name))
             .filter(|value| !value.is_empty())

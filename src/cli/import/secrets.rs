@@ -59,15 +59,13 @@ impl Secrets {
             };
             return self.variable(&spelled);
         }
-        let variable = match self.literals.get(text) {
-            Some(variable) => variable.clone(),
-            None => {
-                let free = self.free(name);
-                self.taken.insert(free.clone());
-                self.literals.insert(text.to_owned(), free.clone());
-                free
-            }
-        };
+        let known = self.literals.get(text).cloned();
+        let variable = known.unwrap_or_else(|| {
+            let free = self.free(name);
+            self.taken.insert(free.clone());
+            self.literals.insert(text.to_owned(), free.clone());
+            free
+        });
         let why = format!("the secret is not written out: put it into the variable {variable}");
         reading.note(path, &why);
         self.variable(&variable)

@@ -1,5 +1,6 @@
 //! Whole configs in, whole files out: what is written must pass the config room's own check.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, iter};
 
@@ -157,16 +158,18 @@ fn what_is_no_such_config_is_refused() {
 #[test]
 fn an_output_beyond_what_config_reads_is_refused() {
     let mut text = "model_list:\n".to_owned();
-    for number in 0..3_000 {
-        text += &format!(
-            "  - {{model_name: {}{number}, litellm_params: {{model: openai/{}{number}}}}}\n",
+    for number in 0..1_000 {
+        writeln!(
+            text,
+            "  - {{model_name: {}{number}, litellm_params: {{model: openai/{}{number}}}}}",
             "n".repeat(60),
             "m".repeat(60)
-        );
+        )
+        .unwrap();
     }
     text += "litellm_settings: {default_fallbacks: [";
     for number in 0..15 {
-        text += &format!("{}{number}, ", "n".repeat(60));
+        write!(text, "{}{number}, ", "n".repeat(60)).unwrap();
     }
     text += "]}\n";
     let failed = litellm::convert(&text, &outside).unwrap_err();
@@ -226,18 +229,19 @@ fn there_are_attempts_enough_to_reach_the_last_target() {
             let mut text = "model_list:\n".to_owned();
             for group in 0..groups {
                 for member in 0..=(group % 3) {
-                    text += &format!(
-                        "  - {{model_name: g{group}, litellm_params: {{model: openai/{group}-{member}}}}}\n"
-                    );
+                    writeln!(text, "  - {{model_name: g{group}, litellm_params: {{model: openai/{group}-{member}}}}}"
+                    ).unwrap();
                 }
             }
             let links: Vec<String> = (1..groups)
                 .map(|group| format!("{{g{}: [g{group}]}}", group - 1))
                 .collect();
-            text += &format!(
-                "router_settings: {{num_retries: {retries}, fallbacks: [{}]}}\n",
+            writeln!(
+                text,
+                "router_settings: {{num_retries: {retries}, fallbacks: [{}]}}",
                 links.join(", ")
-            );
+            )
+            .unwrap();
             let settings = settings(&import(&text).text).unwrap();
             let route = settings.routes.get("g0").unwrap();
             let targets = u32::try_from(route.targets().count()).unwrap();
@@ -336,7 +340,8 @@ fn some_config() -> impl Strategy<Value = String> {
     ]);
     let deployment = (name.clone(), vendor, "[a-z0-9:._-]{0,8}", base, key, prop::collection::vec((knob, number.clone()), 0..4))
         .prop_map(|(name, vendor, model, base, key, knobs)| {
-            let knobs: String = knobs.iter().map(|(knob, number)| format!(", {knob}: {number}")).collect();
+            let knobs: Vec<_> = knobs.iter().map(|(knob, number)| format!(", {knob}: {number}")).collect();
+            let knobs = knobs.concat();
             format!("  - {{model_name: {name}, litellm_params: {{model: \"{vendor}{model}\"{base}{key}{knobs}}}}}\n")
         });
     let links = prop::collection::vec((name.clone(), prop::collection::vec(name, 0..4)), 0..5);
@@ -354,7 +359,7 @@ fn some_config() -> impl Strategy<Value = String> {
     ]);
     let settings = prop::collection::vec((setting, number), 0..4).prop_map(|settings| {
         let setting = |(name, number): &(&str, String)| format!("  {name}: {number}\n");
-        settings.iter().map(setting).collect::<String>()
+        settings.iter().map(setting).collect::<Vec<_>>().concat()
     });
     let kinds = [
         "fallbacks",
@@ -367,12 +372,13 @@ fn some_config() -> impl Strategy<Value = String> {
         settings,
     )
         .prop_map(move |(deployments, links, settings)| {
-            let links: String = iter::zip(kinds, links)
+            let links: Vec<String> = iter::zip(kinds, links)
                 .map(|(kind, links)| format!("  {kind}: [{links}]\n"))
                 .collect();
             format!(
-                "model_list:\n{}router_settings:\n{links}{settings}",
-                deployments.concat()
+                "model_list:\n{}router_settings:\n{}{settings}",
+                deployments.concat(),
+                links.concat()
             )
         })
 }

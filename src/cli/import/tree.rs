@@ -1,8 +1,9 @@
-//! YAML as LiteLLM reads it -> a tree: anchors, merge keys and the truth values of YAML 1.1 are fine,
-//! of two equal keys the last one holds.
+//! YAML as LiteLLM reads it -> a tree: anchors and merge keys are fine, of two equal keys the last one
+//! holds. `yes`, `no`, `y` and `n` stay text: people name models and parameters so.
 //!
 //! Bounded in size, depth and what aliases unfold to. The tree may hold secrets: it has no `Debug`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -91,6 +92,7 @@ pub(super) fn read(text: &str) -> Result<Node, Unreadable> {
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
         non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
         leading_zero_numbers_as_strings: true,
+        strict_booleans: true,
         underscored_numbers_as_strings: true,
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
@@ -165,11 +167,14 @@ impl<'de> Visitor<'de> for Reader {
 
     fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Node, A::Error> {
         let mut entries: Vec<(String, Node)> = Vec::new();
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
         while let Some((Key(key), value)) = from.next_entry()? {
-            match entries.iter_mut().find(|(name, _)| *name == key) {
-                Some((_, old)) => *old = value,
-                None => entries.push((key, value)),
+            if let Some((_, old)) = places.get(&key).and_then(|place| entries.get_mut(*place)) {
+                *old = value;
+                continue;
             }
+            places.insert(key.clone(), entries.len());
+            entries.push((key, value));
         }
         Ok(Node::Map(entries))
     }
@@ -197,6 +202,8 @@ impl<'de> Deserialize<'de> for Key {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::*;
 
     fn shown(node: &Node) -> String {
@@ -224,8 +231,8 @@ mod tests {
         let cases = [
             ("", "null"),
             (
-                "a: 1\nb: 2.5\nc: x\nd: ~\ne: [yes, 'yes']",
-                r#"{a=1,b=2.5,c="x",d=null,e=[true,"yes"]}"#,
+                "a: 1\nb: 2.5\nc: x\nd: ~\ne: [yes, true]",
+                r#"{a=1,b=2.5,c="x",d=null,e=["yes",true]}"#,
             ),
             (
                 "a: &x {k: 1, l: 2}\nb: {<<: *x, l: 3}",
@@ -273,7 +280,7 @@ mod tests {
         let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..10 {
             let below = format!("*a{}, ", level - 1).repeat(10);
-            laughs += &format!("a{level}: &a{level} [{below}]\n");
+            writeln!(laughs, "a{level}: &a{level} [{below}]").unwrap();
         }
         assert!(matches!(read(&laughs), Err(Unreadable::Yaml(_))));
         let many = "- [1, 2]\n".repeat(50_000);

@@ -136,7 +136,6 @@ pub(super) fn settings(key: &str) -> &'static str {
         "force_ipv4" => "segue takes the addresses that DNS gives",
         "modify_params" => "segue translates between formats by itself",
         "mcp_aliases" => "segue is no MCP gateway",
-        "model_group_retry_policies" => PER_ROUTE,
         _ => NONE,
     }
 }

@@ -150,7 +150,7 @@ fn route(route: &Route, draft: &Draft, out: &mut Out) {
     }
     out.line(&format!("  {name}:\n    tiers:"));
     for tier in &chain.tiers {
-        self::tier(tier, draft.balance, out);
+        self::tier(tier, draft, out);
     }
     if let Some(retries) = route.retries {
         out.line(&format!("    retries: {}", self::retries(retries)));
@@ -160,7 +160,8 @@ fn route(route: &Route, draft: &Draft, out: &mut Out) {
     }
 }
 
-fn tier(tier: &Tier, balance: Option<&str>, out: &mut Out) {
+fn tier(tier: &Tier, draft: &Draft, out: &mut Out) {
+    let balance = draft.balance;
     let balance = balance.filter(|balance| *balance != "weighted" && tier.len() > 1);
     let short: Option<Vec<String>> = tier.iter().map(|target| short(target, tier)).collect();
     if let (Some(short), None) = (&short, balance) {
@@ -173,7 +174,10 @@ fn tier(tier: &Tier, balance: Option<&str>, out: &mut Out) {
     for target in tier {
         match self::short(target, tier) {
             Some(short) => out.line(&format!("          - {short}")),
-            None => out.line(&format!("          - {}", full(target, tier))),
+            None => out.line(&format!(
+                "          - {}",
+                full(target, tier, draft.times.attempt)
+            )),
         }
     }
 }
@@ -186,16 +190,16 @@ fn short(target: &Target, tier: &Tier) -> Option<String> {
     plain.then(|| quoted(&target.name))
 }
 
-fn full(target: &Target, tier: &Tier) -> String {
+fn full(target: &Target, tier: &Tier, inherited: Attempt) -> String {
     let mut entries = vec![("target", quoted(&target.name))];
-    if tier.len() > 1 {
+    if tier.len() > 1 && target.weight != 1 {
         entries.push(("weight", target.weight.to_string()));
     }
     if let Some((input, output)) = &target.price {
         let price = [("input", input.clone()), ("output", output.clone())];
         entries.push(("price", map(price)));
     }
-    let times = timeouts(Attempt::of(target.total, target.stall));
+    let times = timeouts(Attempt::of(target.total, target.stall, inherited));
     entries.extend(times.map(|times| ("timeouts", times)));
     map(entries)
 }
