@@ -33,8 +33,7 @@ pub(crate) enum Task {
 impl Endpoint {
     pub(crate) fn of(head: &Head) -> Self {
         let path = head.path.as_str();
-        let post = head.method == "POST";
-        let get = matches!(head.method.as_str(), "GET" | "HEAD");
+        let (post, get) = (is_post(head), is_get(head));
         match path {
             "/v1/chat/completions" if post => Self::new(Voice::OpenAi, Task::Answer),
             "/v1/completions" if post => Self::new(Voice::Completions, Task::Answer),
@@ -44,7 +43,7 @@ impl Endpoint {
             "/v1/models" if get => Self::new(listed_for(head), Task::Models),
             "/v1beta/models" if get => Self::new(Voice::Gemini, Task::Models),
             "/health" => Self::new(Voice::OpenAi, Task::Health),
-            _ => Self::with_name(head, post, get),
+            _ => Self::with_name(head),
         }
     }
 
@@ -58,8 +57,9 @@ impl Endpoint {
     }
 
     /// The paths that have a model's name in them.
-    fn with_name(head: &Head, post: bool, get: bool) -> Self {
+    fn with_name(head: &Head) -> Self {
         let path = head.path.as_str();
+        let (post, get) = (is_post(head), is_get(head));
         if let Some(name) = path.strip_prefix("/v1/models/")
             && get
         {
@@ -103,6 +103,14 @@ impl Endpoint {
     }
 }
 
+fn is_post(head: &Head) -> bool {
+    head.method == "POST"
+}
+
+fn is_get(head: &Head) -> bool {
+    matches!(head.method.as_str(), "GET" | "HEAD")
+}
+
 /// `/v1/models` is a path of two providers; the headers tell whose client asks.
 fn listed_for(head: &Head) -> Voice {
     let anthropic = ["anthropic-version", "x-api-key"].map(|name| head.field(name).is_some());
@@ -141,15 +149,12 @@ fn decoded(text: &str) -> String {
     while let Some((first, after)) = rest.split_first() {
         let digits = after.get(..2).and_then(|two| std::str::from_utf8(two).ok());
         let byte = digits.and_then(|two| u8::from_str_radix(two, 16).ok());
-        match (first, byte) {
-            (b'%', Some(byte)) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
+        if let (b'%', Some(byte)) = (first, byte) {
+            bytes.push(byte);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = after;
         }
     }
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())

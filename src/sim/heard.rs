@@ -42,6 +42,13 @@ struct Turn {
     parts: Vec<Part>,
 }
 
+/// How a tool's work went, as far as the format says it beside the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Went {
+    Well,
+    Wrong,
+}
+
 /// A part of what was said.
 #[derive(Clone, Debug)]
 pub(crate) enum Part {
@@ -165,7 +172,7 @@ impl Part {
 
     /// What a call came to. Formats differ in what a result may be, so `{"output": …}`,
     /// `{"error": …}` and `Error: …` mean the same everywhere.
-    pub(crate) fn result(name: &str, text: &str, error: bool, more: Vec<Self>) -> Self {
+    pub(crate) fn result(name: &str, text: &str, went: Went, more: Vec<Self>) -> Self {
         let value = serde_json::from_str::<Value>(text).ok();
         let only = |key: &str| match value.as_ref().and_then(Value::as_object) {
             Some(object) if object.len() == 1 => object.get(key).map(plain),
@@ -180,7 +187,7 @@ impl Part {
         Self::Result {
             name: name.to_owned(),
             text,
-            error: error || failed,
+            error: failed || went == Went::Wrong,
             more,
         }
     }

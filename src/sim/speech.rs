@@ -1,6 +1,6 @@
 //! What one answer says, in no format's words: its pieces, its calls, its counts. Pure.
 
-use crate::sim::asked::Asked;
+use crate::sim::asked::{Asked, Delivery};
 use crate::sim::script::{Content, Finish, Length, Script, Usage};
 use crate::sim::text::{Call, Words, call};
 
@@ -26,6 +26,8 @@ pub(crate) struct Speech<'a> {
     /// The request's number.
     pub(crate) request: u64,
     pub(crate) choices: u32,
+    /// Whether the request asks for the usage, where the format leaves that open.
+    pub(crate) asks_usage: bool,
     pub(crate) tokens: Length,
     /// Tokens of reasoning before them.
     pub(crate) thoughts: u64,
@@ -79,20 +81,21 @@ impl<'a> Speech<'a> {
         if let Some(text) = literal {
             tokens = Length::Tokens(words.say(text));
         }
-        let tool = match &script.content {
-            Content::Tools {
-                name: Some(name), ..
-            } => name.clone(),
-            _ => {
-                let tool = serde_json::to_string(asked.tool.as_deref().unwrap_or("lookup"));
-                tool.unwrap_or_default().trim_matches('"').to_owned()
-            }
+        let tool = if let Content::Tools {
+            name: Some(name), ..
+        } = &script.content
+        {
+            name.clone()
+        } else {
+            let tool = serde_json::to_string(asked.tool.as_deref().unwrap_or("lookup"));
+            tool.unwrap_or_default().trim_matches('"').to_owned()
         };
         Self {
             script,
             model: serde_json::to_string(&asked.model).unwrap_or_default(),
             request: origin.request,
             choices: asked.choices,
+            asks_usage: asked.delivery == Delivery::StreamWithUsage,
             tokens,
             thoughts: script.thinking,
             tool,

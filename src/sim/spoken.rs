@@ -1,6 +1,6 @@
 //! What hangs on the format alone, handed to the one that speaks it.
 
-use crate::sim::asked::{Asked, Delivery, Refused};
+use crate::sim::asked::{Asked, Refused};
 use crate::sim::endpoint::Endpoint;
 use crate::sim::head::Head;
 use crate::sim::heard::Heard;
@@ -77,25 +77,22 @@ impl<'a> Writer<'a> {
         origin: &Origin<'_>,
     ) -> (Self, Parts) {
         let speech = Speech::new(script, asked, origin);
-        let usage = asked.delivery == Delivery::StreamWithUsage;
         let parts = match (form, voice) {
             (Form::Whole, _) => Parts::whole(speech.thoughts, speech.tokens),
             (Form::Stream, Voice::OpenAi | Voice::Completions | Voice::Azure) => {
-                openai::parts(&speech, voice, usage)
+                openai::parts(&speech, voice)
             }
             (Form::Stream, Voice::Anthropic) => anthropic::parts(&speech),
             (Form::Stream, Voice::Gemini) => gemini::parts(&speech),
         };
         let writer = match (voice, form) {
             (Voice::OpenAi | Voice::Azure, Form::Stream) => {
-                Self::OpenAiStream(openai::Stream::new(speech, voice, usage))
+                Self::OpenAiStream(openai::Stream::new(speech, voice))
             }
             (Voice::OpenAi | Voice::Azure, Form::Whole) => {
                 Self::OpenAiWhole(openai::Whole::new(speech, voice))
             }
-            (Voice::Completions, _) => {
-                Self::Completion(openai::Completion::new(speech, form, usage))
-            }
+            (Voice::Completions, _) => Self::Completion(openai::Completion::new(speech, form)),
             (Voice::Anthropic, Form::Stream) => {
                 Self::AnthropicStream(anthropic::Stream::new(speech))
             }

@@ -226,7 +226,7 @@ mod tests {
     use crate::sim::script::{Done, Finish, Role};
 
     /// The steps in short: `P 0 1 F U D`, faults as their text.
-    fn steps(script: &str, form: Form, usage: bool) -> String {
+    fn steps(script: &str, (form, usage): (Form, bool)) -> String {
         let script: Script = script.parse().unwrap();
         let parts = match form {
             Form::Whole => Parts::whole(script.thinking, script.tokens),
@@ -293,8 +293,8 @@ mod tests {
             ("tokens=1,cut@end", usage, "P 0 F U D cut@end"),
             ("empty", usage, ""),
         ];
-        for (script, (form, usage), expected) in cases {
-            assert_eq!(steps(script, form, usage), expected, "{script} {form:?}");
+        for (script, form, expected) in cases {
+            assert_eq!(steps(script, form), expected, "{script} {form:?}");
         }
     }
 }

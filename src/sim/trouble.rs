@@ -23,8 +23,8 @@ pub(crate) enum Trouble {
 impl Trouble {
     /// By the script's own words where they are known, else by the status.
     pub(crate) fn of(status: Option<u16>, text: &ErrorText) -> Self {
-        let words = [&text.code, &text.kind].into_iter().flatten();
-        let named = words.filter_map(|word| Self::named(word)).next();
+        let mut words = [&text.code, &text.kind].into_iter().flatten();
+        let named = words.find_map(|word| Self::named(word));
         named.unwrap_or_else(|| Self::of_status(status.unwrap_or(500)))
     }
 

@@ -61,7 +61,7 @@ pub(crate) fn asked(head: &Head, body: &[u8]) -> Result<Asked, Refused> {
             return Err(Refused::request(format!("{name}: Field required")));
         }
     }
-    knobs::check(&body, version(head))?;
+    knobs::check(&body, &version(head))?;
     conversation(&body)?;
     let body = Value::Object(body);
     let stream = body.get("stream").and_then(Value::as_bool);

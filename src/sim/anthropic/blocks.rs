@@ -53,7 +53,8 @@ pub(super) fn message(message: &Value, index: usize) -> Result<(), Refused> {
     let place = format!("messages.{index}");
     let role = text(message, "role");
     // Instructions in the middle are taken by some models.
-    if !matches!(role, "user" | "assistant") && !(role == "system" && index > 0) {
+    let may_speak = matches!(role, "user" | "assistant") || (role == "system" && index > 0);
+    if !may_speak {
         return Err(Refused::request(format!(
             "{place}.role: Input should be 'user' or 'assistant'"
         )));

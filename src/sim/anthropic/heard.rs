@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::sim::heard::{Format, Heard, Part, Who, items, text};
+use crate::sim::heard::{Format, Heard, Part, Went, Who, items, text};
 
 /// Hears a request.
 pub(crate) fn heard(body: &Value) -> Heard {
@@ -20,14 +20,12 @@ pub(crate) fn heard(body: &Value) -> Heard {
             "assistant" => Who::Assistant,
             _ => Who::User,
         };
-        match message.get("content") {
-            Some(Value::String(one)) => heard.say(who, Part::Text(one.clone())),
-            _ => {
-                let blocks = items(message, "content").iter();
-                for part in blocks.filter_map(|block| part(block, messages)) {
-                    heard.say(who, part);
-                }
-            }
+        if let Some(Value::String(one)) = message.get("content") {
+            heard.say(who, Part::Text(one.clone()));
+        }
+        let blocks = items(message, "content").iter();
+        for part in blocks.filter_map(|block| part(block, messages)) {
+            heard.say(who, part);
         }
     }
     let tools = items(body, "tools").iter();
@@ -75,7 +73,10 @@ fn result(block: &Value, messages: &[Value]) -> Part {
         .flat_map(|message| items(message, "content"));
     let call = blocks.rfind(|block| text(block, "type") == "tool_use" && text(block, "id") == id);
     let name = call.map_or("", |call| text(call, "name"));
-    let error = block.get("is_error") == Some(&Value::Bool(true));
+    let went = match block.get("is_error") {
+        Some(Value::Bool(true)) => Went::Wrong,
+        _ => Went::Well,
+    };
     let (mut texts, mut more) = (Vec::new(), Vec::new());
     if let Some(Value::String(one)) = block.get("content") {
         texts.push(one.clone());
@@ -87,5 +88,5 @@ fn result(block: &Value, messages: &[Value]) -> Part {
             None => {}
         }
     }
-    Part::result(name, &texts.join("\n\n"), error, more)
+    Part::result(name, &texts.join("\n\n"), went, more)
 }

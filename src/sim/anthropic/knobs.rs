@@ -38,7 +38,7 @@ impl Generation {
 }
 
 /// Checks the settings; `version` is the API's.
-pub(super) fn check(body: &Map<String, Value>, version: String) -> Result<(), Refused> {
+pub(super) fn check(body: &Map<String, Value>, version: &str) -> Result<(), Refused> {
     let field = |name: &str| body.get(name);
     let model = field("model").and_then(Value::as_str);
     let Some(model) = model.filter(|model| !model.is_empty()) else {
@@ -54,7 +54,7 @@ pub(super) fn check(body: &Map<String, Value>, version: String) -> Result<(), Re
     if field("stream").is_some_and(|stream| !stream.is_boolean()) {
         return Err(Refused::request("stream: Input should be a valid boolean"));
     }
-    drawing(body, model, &version)?;
+    drawing(body, model, version)?;
     stops(field("stop_sequences"))?;
     metadata(field("metadata"))?;
     thinking(body, model, most)?;

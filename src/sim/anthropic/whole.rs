@@ -26,16 +26,7 @@ impl<'a> Whole<'a> {
                 out.extend_from_slice(envelope(&self.speech).as_bytes());
             }
             Piece::Thought(thought) => self.thought(thought, out),
-            Piece::Token(token) => match self.speech.call(token) {
-                Some(call) => self.argument(token, call, out),
-                None => {
-                    if token == 0 {
-                        self.comma(0, out);
-                        out.extend_from_slice(b"{\"type\":\"text\",\"text\":\"");
-                    }
-                    self.speech.token(0, token, out);
-                }
-            },
+            Piece::Token(token) => self.token(token, out),
             Piece::Finish => {
                 if !self.speech.calls_tools() && self.speech.tokens.count() > 0 {
                     out.extend_from_slice(b"\"}");
@@ -55,6 +46,17 @@ impl<'a> Whole<'a> {
             Piece::Garbage => out.extend_from_slice(GARBAGE),
             Piece::Done => {}
         }
+    }
+
+    fn token(&self, token: u64, out: &mut Vec<u8>) {
+        if let Some(call) = self.speech.call(token) {
+            return self.argument(token, call, out);
+        }
+        if token == 0 {
+            self.comma(0, out);
+            out.extend_from_slice(b"{\"type\":\"text\",\"text\":\"");
+        }
+        self.speech.token(0, token, out);
     }
 
     fn thought(&self, thought: u64, out: &mut Vec<u8>) {

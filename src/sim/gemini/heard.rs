@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::sim::gemini::parts::either;
-use crate::sim::heard::{Format, Heard, Part, Who, items, text};
+use crate::sim::heard::{Format, Heard, Part, Went, Who, items, text};
 
-/// Hears a request, its fields in camelCase or snake_case.
+/// Hears a request, its fields in `camelCase` or `snake_case`.
 pub(crate) fn heard(body: &Value) -> Heard {
     let mut heard = Heard::default();
     let system = either(body, "systemInstruction", "system_instruction");
@@ -95,7 +95,7 @@ fn part(part: &Value) -> Option<Part> {
         return Some(Part::result(
             text(result, "name"),
             &response,
-            false,
+            Went::Well,
             more.collect(),
         ));
     }

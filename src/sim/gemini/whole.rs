@@ -27,7 +27,7 @@ impl<'a> Whole<'a> {
             }
             Piece::Preamble => {
                 out.extend_from_slice(b"{\"candidates\":[");
-                self.open(out);
+                open(out);
             }
             Piece::Thought(thought) => self.thought(0, thought, out),
             Piece::Token(step) => self.token(step, out),
@@ -53,15 +53,11 @@ impl<'a> Whole<'a> {
         }
     }
 
-    fn open(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"content\":{\"parts\":[");
-    }
-
     /// Ends a candidate and begins the next one, its reasoning included.
     fn next(&self, choice: u32, out: &mut Vec<u8>) {
         self.close(choice.saturating_sub(1), out);
         out.push(b',');
-        self.open(out);
+        open(out);
         (0..self.speech.thoughts).for_each(|thought| self.thought(choice, thought, out));
     }
 
@@ -85,15 +81,13 @@ impl<'a> Whole<'a> {
         if first && (token > 0 || self.speech.thoughts > 0) {
             out.push(b',');
         }
-        match call {
-            Some(call) => self.argument(choice, token, call, out),
-            None => {
-                if first {
-                    out.extend_from_slice(b"{\"text\":\"");
-                }
-                self.speech.token(choice, token, out);
-            }
+        if let Some(call) = call {
+            return self.argument(choice, token, call, out);
         }
+        if first {
+            out.extend_from_slice(b"{\"text\":\"");
+        }
+        self.speech.token(choice, token, out);
     }
 
     fn argument(&self, choice: u32, token: u64, call: Call, out: &mut Vec<u8>) {
@@ -126,4 +120,8 @@ impl<'a> Whole<'a> {
         }
         out.extend_from_slice(format!(",\"index\":{choice}}}").as_bytes());
     }
+}
+
+fn open(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"content\":{\"parts\":[");
 }

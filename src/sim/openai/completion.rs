@@ -14,19 +14,16 @@ pub(crate) struct Completion<'a> {
     terms: Terms<'a>,
     form: Form,
     blank: &'static [u8],
-    /// Whether the request asked for usage: then every chunk names it.
-    usage: bool,
 }
 
 impl<'a> Completion<'a> {
     /// A writer of what is said.
-    pub(crate) fn new(speech: Speech<'a>, form: Form, usage: bool) -> Self {
+    pub(crate) fn new(speech: Speech<'a>, form: Form) -> Self {
         let blank = blank(speech.script.newline);
         Self {
             terms: Terms::new(speech, "text_completion", b""),
             form,
             blank,
-            usage,
         }
     }
 
@@ -141,7 +138,7 @@ impl<'a> Completion<'a> {
         out.extend_from_slice(b",\"logprobs\":null,\"finish_reason\":");
         out.extend_from_slice(finish);
         out.extend_from_slice(b"}]");
-        if self.usage {
+        if self.terms.speech.asks_usage {
             out.extend_from_slice(b",\"usage\":null");
         }
         out.push(b'}');

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::sim::heard::{Format, Heard, Part, Who, items, text};
+use crate::sim::heard::{Format, Heard, Part, Went, Who, items, text};
 
 /// Hears a chat request.
 pub(crate) fn heard(body: &Value) -> Heard {
@@ -27,7 +27,9 @@ pub(crate) fn heard(body: &Value) -> Heard {
                     "assistant" => Who::Assistant,
                     _ => Who::User,
                 };
-                parts.into_iter().for_each(|part| heard.say(who, part));
+                for part in parts {
+                    heard.say(who, part);
+                }
                 for call in items(message, "tool_calls") {
                     let function = call.get("function").unwrap_or(&Value::Null);
                     let part = Part::call(text(function, "name"), text(function, "arguments"));
@@ -117,5 +119,5 @@ fn result(name: &str, parts: Vec<Part>) -> Part {
             _ => None,
         })
         .collect();
-    Part::result(name, &texts.join("\n\n"), false, Vec::new())
+    Part::result(name, &texts.join("\n\n"), Went::Well, Vec::new())
 }

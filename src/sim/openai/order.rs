@@ -46,16 +46,13 @@ pub(super) fn check(messages: &str) -> Result<(), Refused> {
         Refused::request("Invalid type for 'messages': expected an array of objects.")
     })?;
     let mut open: Vec<String> = Vec::new();
-    // Whether the last message is a call, or the result of one.
-    let mut within_calls = false;
     for (index, message) in messages.iter().enumerate() {
         if message.role.as_deref() == Some("tool") {
-            result(index, message, &mut open, within_calls)?;
+            result(index, message, &mut open)?;
             continue;
         }
         unanswered(&open)?;
         let calls = message.tool_calls.as_deref().unwrap_or_default();
-        within_calls = !calls.is_empty();
         for call in calls {
             open.push(id_of(index, call)?);
         }
@@ -71,25 +68,16 @@ pub(super) fn check(messages: &str) -> Result<(), Refused> {
     unanswered(&open)
 }
 
-fn result(
-    index: usize,
-    message: &Message<'_>,
-    open: &mut Vec<String>,
-    within_calls: bool,
-) -> Result<(), Refused> {
+fn result(index: usize, message: &Message<'_>, open: &mut Vec<String>) -> Result<(), Refused> {
     let id = message.tool_call_id.as_deref();
     let asked = open.iter().position(|other| Some(other.as_str()) == id);
-    match asked {
-        Some(at) if within_calls => {
-            open.swap_remove(at);
-        }
-        _ => {
-            return Err(Refused::request(format!(
-                "Invalid parameter: messages with role 'tool' must be a response to a preceeding \
-                 message with 'tool_calls'. (messages.[{index}].role)"
-            )));
-        }
-    }
+    let Some(asked) = asked else {
+        return Err(Refused::request(format!(
+            "Invalid parameter: messages with role 'tool' must be a response to a preceeding \
+             message with 'tool_calls'. (messages.[{index}].role)"
+        )));
+    };
+    open.swap_remove(asked);
     let content = message.content.map_or("null", RawValue::get);
     let parts = serde_json::from_str::<Vec<Part<'_>>>(content);
     let text = parts.is_ok_and(|parts| {

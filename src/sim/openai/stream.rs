@@ -14,14 +14,12 @@ use crate::sim::voice::{Voice, blank};
 pub(crate) struct Stream<'a> {
     terms: Terms<'a>,
     blank: &'static [u8],
-    /// Whether the request asked for usage: then every chunk names it.
-    usage: bool,
     voice: Voice,
 }
 
 impl<'a> Stream<'a> {
     /// A writer of what is said.
-    pub(crate) fn new(speech: Speech<'a>, voice: Voice, usage: bool) -> Self {
+    pub(crate) fn new(speech: Speech<'a>, voice: Voice) -> Self {
         let blank = blank(speech.script.newline);
         let beside = match voice {
             Voice::Azure => azure::FILTERED_CHOICE,
@@ -30,7 +28,6 @@ impl<'a> Stream<'a> {
         Self {
             terms: Terms::new(speech, "chat.completion.chunk", beside),
             blank,
-            usage,
             voice,
         }
     }
@@ -45,7 +42,7 @@ impl<'a> Stream<'a> {
                 self.each_choice(|choice| self.preamble(choice, out));
             }
             Piece::Thought(thought) => {
-                self.each_choice(|choice| self.thought(choice, thought, out))
+                self.each_choice(|choice| self.thought(choice, thought, out));
             }
             Piece::Token(token) => self.each_choice(|choice| self.token(choice, token, out)),
             Piece::Finish => self.each_choice(|choice| self.finish(choice, out)),
@@ -91,7 +88,7 @@ impl<'a> Stream<'a> {
         if self.terms.speech.script.usage == Usage::Every {
             out.extend_from_slice(b",\"usage\":");
             self.terms.push_usage(thoughts, sent, out);
-        } else if self.usage {
+        } else if self.terms.speech.asks_usage {
             out.extend_from_slice(b",\"usage\":null");
         }
         out.push(b'}');

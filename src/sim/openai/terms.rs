@@ -10,7 +10,7 @@ use crate::sim::voice::Voice;
 pub(super) const CREATED: &[u8] = b"1795248000";
 
 /// The pieces of a stream.
-pub(crate) fn parts(speech: &Speech<'_>, voice: Voice, asks_usage: bool) -> Parts {
+pub(crate) fn parts(speech: &Speech<'_>, voice: Voice) -> Parts {
     let script = speech.script;
     let marks = match script.done {
         Done::Once => 1,
@@ -25,7 +25,7 @@ pub(crate) fn parts(speech: &Speech<'_>, voice: Voice, asks_usage: bool) -> Part
         finish: script.finish != Finish::Missing,
         usage: match script.usage {
             Usage::Missing => false,
-            Usage::Asked | Usage::Zero => asks_usage,
+            Usage::Asked | Usage::Zero => speech.asks_usage,
             Usage::Every => true,
         },
         marks,

@@ -3,20 +3,20 @@ use std::io::ErrorKind;
 use serde_json::{Value, json};
 
 use crate::sim::tests::Client;
-use crate::sim::tests::formats::{ALL, CHATS, Format, Said, events, read};
+use crate::sim::tests::formats::{ALL, BOTH, CHATS, Format, How, Said, events, read};
 use crate::sim::{End, GARBAGE, Options, Sim, answer_text};
 
 #[tokio::test]
 async fn a_script_says_the_same_in_every_format() {
     for format in ALL {
-        for stream in [true, false] {
-            let answer = format.ask("tokens=20,prompt=9", stream).await;
+        for how in BOTH {
+            let answer = format.ask("tokens=20,prompt=9", how).await;
             assert_eq!(answer.status, 200, "{format:?}: {}", answer.text());
-            let said = read(format, &answer, stream);
-            assert_eq!(said.text, answer_text(20), "{format:?} {stream}");
-            assert!(said.ended && said.error.is_none(), "{format:?} {stream}");
-            let told = !stream || matches!(format, Format::Anthropic | Format::Gemini);
-            assert_eq!(said.usage, told.then_some((9, 20)), "{format:?} {stream}");
+            let said = read(format, &answer, how);
+            assert_eq!(said.text, answer_text(20), "{format:?} {how:?}");
+            assert!(said.ended && said.error.is_none(), "{format:?} {how:?}");
+            let told = how == How::Whole || matches!(format, Format::Anthropic | Format::Gemini);
+            assert_eq!(said.usage, told.then_some((9, 20)), "{format:?} {how:?}");
             let wanted = match format {
                 Format::Anthropic => "end_turn",
                 Format::Gemini => "STOP",
@@ -30,32 +30,28 @@ async fn a_script_says_the_same_in_every_format() {
 #[tokio::test]
 async fn reasoning_calls_and_refusals_have_each_formats_form() {
     for format in CHATS {
-        for stream in [true, false] {
-            let mut request = format.request("m", stream);
+        for how in BOTH {
+            let mut request = format.request("m", how);
             offer(format, &mut request);
             let answer = format.post(
                 "tools=2,tokens=5,thinking=3,prompt=9,cached=4",
-                stream,
+                how,
                 &request,
             );
             let answer = answer.await;
-            let said = read(format, &answer, stream);
+            let said = read(format, &answer, how);
             let call = |text: &str| ("weather".to_owned(), json!({ "text": text }));
             assert_eq!(
                 said.calls,
                 [call(" w0 w1 w2"), call(" w3 w4")],
                 "{format:?}"
             );
-            assert_eq!(said.reasoning, " r0 r1 r2", "{format:?} {stream}");
-            assert!(said.ended, "{format:?} {stream}");
-            if format != Format::OpenAi || !stream {
-                assert_eq!(said.usage, Some((9, 8)), "{format:?} {stream}");
+            assert_eq!(said.reasoning, " r0 r1 r2", "{format:?} {how:?}");
+            assert!(said.ended, "{format:?} {how:?}");
+            if format != Format::OpenAi || how == How::Whole {
+                assert_eq!(said.usage, Some((9, 8)), "{format:?} {how:?}");
             }
-            let refused = read(
-                format,
-                &format.ask("refusal,tokens=2", stream).await,
-                stream,
-            );
+            let refused = read(format, &format.ask("refusal,tokens=2", how).await, how);
             let expected = match format {
                 Format::Anthropic => (" w0 w1", "", "refusal"),
                 Format::Gemini => (" w0 w1", "", "SAFETY"),
@@ -91,17 +87,17 @@ async fn a_finish_is_told_in_the_formats_own_word() {
     ];
     for (finish, expected) in cases {
         for (format, expected) in CHATS.into_iter().zip(expected) {
-            for stream in [true, false] {
+            for how in BOTH {
                 let script = format!("tokens=1,finish={finish}");
-                let said = read(format, &format.ask(&script, stream).await, stream);
+                let said = read(format, &format.ask(&script, how).await, how);
                 assert_eq!(said.finish, expected, "{format:?} {finish}");
             }
         }
     }
-    let mut request = Format::Anthropic.request("m", false);
+    let mut request = Format::Anthropic.request("m", How::Whole);
     request["stop_sequences"] = json!(["FIN"]);
     let answer = Format::Anthropic
-        .post("finish=stop_sequence", false, &request)
+        .post("finish=stop_sequence", How::Whole, &request)
         .await;
     assert!(answer.text().contains("\"stop_sequence\":\"FIN\""));
 }
@@ -110,7 +106,7 @@ async fn a_finish_is_told_in_the_formats_own_word() {
 async fn a_stream_of_messages_opens_and_closes_every_block() {
     let answer = Format::Anthropic.ask(
         "thinking=2,tools=2,tokens=3,prompt=9,cached=4,cache_write=2",
-        true,
+        How::Stream,
     );
     let answer = answer.await;
     let events = events(&answer.text());
@@ -150,7 +146,7 @@ async fn a_stream_of_messages_opens_and_closes_every_block() {
         assert!(answer.head.contains(header), "{}", answer.head);
     }
     let empty = Format::Anthropic
-        .ask("tokens=0,refusal", false)
+        .ask("tokens=0,refusal", How::Whole)
         .await
         .text();
     assert!(
@@ -161,7 +157,9 @@ async fn a_stream_of_messages_opens_and_closes_every_block() {
 
 #[tokio::test]
 async fn a_stream_of_content_has_crlf_whole_calls_and_running_totals() {
-    let answer = Format::Gemini.ask("tools=2,tokens=3,prompt=9", true).await;
+    let answer = Format::Gemini
+        .ask("tools=2,tokens=3,prompt=9", How::Stream)
+        .await;
     let text = answer.text();
     assert_eq!(text.matches('\n').count(), text.matches("\r\n").count());
     assert!(!text.contains("[DONE]") && !text.contains("event:"));
@@ -183,9 +181,9 @@ async fn a_stream_of_content_has_crlf_whole_calls_and_running_totals() {
         })
         .collect();
     assert_eq!(counts, [2, 3, 3]);
-    for stream in [true, false] {
-        let blocked = Format::Gemini.ask("refusal,tokens=0", stream).await;
-        let said = read(Format::Gemini, &blocked, stream);
+    for how in BOTH {
+        let blocked = Format::Gemini.ask("refusal,tokens=0", how).await;
+        let said = read(Format::Gemini, &blocked, how);
         assert_eq!(said.finish, "SAFETY");
         assert!(
             blocked.text().contains("promptFeedback") && !blocked.text().contains("candidates\":")
@@ -196,29 +194,34 @@ async fn a_stream_of_content_has_crlf_whole_calls_and_running_totals() {
 #[tokio::test]
 async fn faults_stand_at_the_same_places_in_every_format() {
     for format in CHATS {
-        let whole = format.ask("tokens=9", true).await;
+        let whole = format.ask("tokens=9", How::Stream).await;
         for at in [0, 1, 5, 9] {
-            let cut = format.ask(&format!("tokens=9,cut@{at}"), true).await;
+            let cut = format.ask(&format!("tokens=9,cut@{at}"), How::Stream).await;
             assert!(
                 !cut.complete && whole.text().starts_with(&cut.text()),
                 "{format:?} {at}"
             );
-            let said = read(format, &cut, true);
+            let said = read(format, &cut, How::Stream);
             assert_eq!(said.text, answer_text(at), "{format:?}");
             assert!(!said.ended && said.finish.is_empty(), "{format:?} {at}");
-            let reset = format.ask(&format!("tokens=9,reset@{at}"), true).await;
+            let reset = format
+                .ask(&format!("tokens=9,reset@{at}"), How::Stream)
+                .await;
             assert_eq!(reset.error, Some(ErrorKind::ConnectionReset), "{format:?}");
         }
-        let garbage = format.ask("tokens=2,garbage@1", true).await;
+        let garbage = format.ask("tokens=2,garbage@1", How::Stream).await;
         assert!(memchr::memmem::find(&garbage.body, GARBAGE).is_some());
-        let thought = format.ask("tokens=9,thinking=9,cut@t4", true).await;
-        assert_eq!(read(format, &thought, true).reasoning, " r0 r1 r2 r3");
-        let document = format.ask("tokens=9,cut@3", false).await;
+        let thought = format.ask("tokens=9,thinking=9,cut@t4", How::Stream).await;
+        assert_eq!(
+            read(format, &thought, How::Stream).reasoning,
+            " r0 r1 r2 r3"
+        );
+        let document = format.ask("tokens=9,cut@3", How::Whole).await;
         assert!(
             !document.complete && document.text().ends_with(" w2"),
             "{format:?}"
         );
-        let malformed = format.ask("tokens=9,malformed@3", true).await;
+        let malformed = format.ask("tokens=9,malformed@3", How::Stream).await;
         let bad = |(_, data): &(String, String)| {
             data != "[DONE]" && serde_json::from_str::<Value>(data).is_err()
         };
@@ -239,21 +242,24 @@ async fn an_error_in_the_stream_is_the_formats_own_and_its_last_word() {
         (Format::Anthropic, "type", "overloaded_error"),
         (Format::Gemini, "status", "UNAVAILABLE"),
     ] {
-        for stream in [true, false] {
+        for how in BOTH {
             let answer = format
-                .ask("tokens=4,error@2,error_type=overloaded_error", stream)
+                .ask("tokens=4,error@2,error_type=overloaded_error", how)
                 .await;
             assert!(answer.status == 200 && answer.complete);
-            let said = read(format, &answer, stream);
+            let said = read(format, &answer, how);
             assert_eq!(said.error.unwrap()[field], expected, "{format:?}");
             assert!(said.finish.is_empty());
-            if stream {
+            if how == How::Stream {
                 assert_eq!(said.text, answer_text(2), "{format:?}");
                 assert_eq!(said.ended, format == Format::OpenAi, "{format:?}");
             }
         }
     }
-    let raw = Format::Gemini.ask("tokens=1,error@1", true).await.text();
+    let raw = Format::Gemini
+        .ask("tokens=1,error@1", How::Stream)
+        .await
+        .text();
     let (_, error) = raw.split_once("\r\n\r\n").unwrap();
     assert!(error.starts_with("{\n  \"error\": {\n"), "{error}");
 }
@@ -288,15 +294,15 @@ async fn an_error_status_has_the_formats_own_body() {
         (Format::Gemini, "status=503", "UNAVAILABLE"),
     ];
     for (format, script, part) in cases {
-        for stream in [true, false] {
-            let answer = format.ask(script, stream).await;
+        for how in BOTH {
+            let answer = format.ask(script, how).await;
             assert!(script.contains(&answer.status.to_string()), "{script}");
             assert!(answer.text().contains(part), "{script}: {}", answer.text());
         }
     }
     let delay = |format: Format| async move {
         format
-            .ask("status=429,retry_after=7", false)
+            .ask("status=429,retry_after=7", How::Whole)
             .await
             .head
             .contains("retry-after: 7\r\n")
@@ -316,10 +322,10 @@ async fn signs_of_life_are_pings_or_comments() {
         (Format::Gemini, ": ping\n\n"),
     ] {
         let answer = format
-            .ask("tokens=1,first_after=500ms,ping=5ms", true)
+            .ask("tokens=1,first_after=500ms,ping=5ms", How::Stream)
             .await;
         assert!(answer.text().matches(ping).count() > 0, "{format:?}");
-        assert_eq!(read(format, &answer, true).text, " w0");
+        assert_eq!(read(format, &answer, How::Stream).text, " w0");
     }
 }
 
@@ -329,17 +335,20 @@ async fn the_journal_tells_the_model_that_the_path_names() {
     sim.script("own", "tokens=2".parse().unwrap());
     let mut client = Client::connect(&sim).await;
     for format in ALL {
-        let request = format.request("own", false).to_string();
+        let request = format.request("own", How::Whole).to_string();
         client
-            .post(&format.path("own", false), format.headers(), &request)
+            .post(&format.path("own", How::Whole), format.headers(), &request)
             .await;
-        assert_eq!(read(format, &client.answer().await, false).text, " w0 w1");
+        assert_eq!(
+            read(format, &client.answer().await, How::Whole).text,
+            " w0 w1"
+        );
     }
-    let path = Format::Gemini.path("sim:tokens=3", false);
-    let request = Format::Gemini.request("", false).to_string();
+    let path = Format::Gemini.path("sim:tokens=3", How::Whole);
+    let request = Format::Gemini.request("", How::Whole).to_string();
     client.post(&path, Format::Gemini.headers(), &request).await;
     assert_eq!(
-        read(Format::Gemini, &client.answer().await, false).text,
+        read(Format::Gemini, &client.answer().await, How::Whole).text,
         " w0 w1 w2"
     );
     sim.journal()
@@ -379,7 +388,7 @@ async fn lists_and_counts_are_told_in_each_format() {
     assert_eq!(one["display_name"], "own");
     let list = get(&mut client, "/v1beta/models", "").await;
     assert_eq!(list["models"][0]["name"], "models/own");
-    let mut request = Format::Anthropic.request("own", false);
+    let mut request = Format::Anthropic.request("own", How::Whole);
     let fields = request.as_object_mut().unwrap();
     fields.remove("max_tokens");
     fields.remove("stream");
@@ -395,7 +404,7 @@ async fn lists_and_counts_are_told_in_each_format() {
         .await;
     let refused = client.answer().await;
     assert!(refused.status == 529 && refused.text().contains("overloaded_error"));
-    let request = Format::Gemini.request("", false).to_string();
+    let request = Format::Gemini.request("", How::Whole).to_string();
     client
         .post(
             "/v1beta/models/m:countTokens",
@@ -411,9 +420,9 @@ async fn a_text_is_said_as_given() {
     let json = "{\"city\":\"Oslo 🌤\",\"temp\":4}";
     let script = "text=\"{\\\"city\\\":\\\"Oslo 🌤\\\",\\\"temp\\\":4}\",cut@99";
     for format in ALL {
-        for stream in [true, false] {
-            let said = read(format, &format.ask(script, stream).await, stream);
-            assert_eq!(said.text, json, "{format:?} {stream}");
+        for how in BOTH {
+            let said = read(format, &format.ask(script, how).await, how);
+            assert_eq!(said.text, json, "{format:?} {how:?}");
         }
     }
 }

@@ -26,18 +26,27 @@ pub(super) const ALL: [Format; 5] = [
 /// Those in which a conversation can be held.
 pub(super) const CHATS: [Format; 3] = [Format::OpenAi, Format::Anthropic, Format::Gemini];
 
+/// How an answer is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum How {
+    Stream,
+    Whole,
+}
+
+pub(super) const BOTH: [How; 2] = [How::Stream, How::Whole];
+
 impl Format {
     /// The path to ask a model.
-    pub(super) fn path(self, model: &str, stream: bool) -> String {
-        match (self, stream) {
+    pub(super) fn path(self, model: &str, how: How) -> String {
+        match (self, how) {
             (Self::OpenAi, _) => "/v1/chat/completions".to_owned(),
             (Self::Azure, _) => {
                 format!("/openai/deployments/{model}/chat/completions?api-version=2024-10-21")
             }
             (Self::Completions, _) => "/v1/completions".to_owned(),
             (Self::Anthropic, _) => "/v1/messages".to_owned(),
-            (Self::Gemini, false) => format!("/v1beta/models/{model}:generateContent"),
-            (Self::Gemini, true) => {
+            (Self::Gemini, How::Whole) => format!("/v1beta/models/{model}:generateContent"),
+            (Self::Gemini, How::Stream) => {
                 format!("/v1beta/models/{model}:streamGenerateContent?alt=sse")
             }
         }
@@ -54,14 +63,18 @@ impl Format {
     }
 
     /// A request that says `hi`.
-    pub(super) fn request(self, model: &str, stream: bool) -> Value {
+    pub(super) fn request(self, model: &str, how: How) -> Value {
         let messages = json!([{ "role": "user", "content": "hi" }]);
         match self {
-            Self::OpenAi => json!({ "model": model, "messages": messages, "stream": stream }),
-            Self::Azure => json!({ "messages": messages, "stream": stream }),
-            Self::Completions => json!({ "model": model, "prompt": "hi", "stream": stream }),
+            Self::OpenAi => {
+                json!({ "model": model, "messages": messages, "stream": how == How::Stream })
+            }
+            Self::Azure => json!({ "messages": messages, "stream": how == How::Stream }),
+            Self::Completions => {
+                json!({ "model": model, "prompt": "hi", "stream": how == How::Stream })
+            }
             Self::Anthropic => json!({
-                "model": model, "max_tokens": 100, "messages": messages, "stream": stream,
+                "model": model, "max_tokens": 100, "messages": messages, "stream": how == How::Stream,
             }),
             Self::Gemini => {
                 json!({ "contents": [{ "role": "user", "parts": [{ "text": "hi" }] }] })
@@ -70,17 +83,17 @@ impl Format {
     }
 
     /// Asks a simulator for an answer by a script.
-    pub(super) async fn ask(self, script: &str, stream: bool) -> Answer {
-        let request = self.request("m", stream);
-        self.post(script, stream, &request).await
+    pub(super) async fn ask(self, script: &str, how: How) -> Answer {
+        let request = self.request("m", how);
+        self.post(script, how, &request).await
     }
 
     /// Asks with a request of the test's own.
-    pub(super) async fn post(self, script: &str, stream: bool, request: &Value) -> Answer {
+    pub(super) async fn post(self, script: &str, how: How, request: &Value) -> Answer {
         let sim = Sim::start(Options::default()).await.unwrap();
         sim.script("*", script.parse().unwrap());
         let mut client = Client::connect(&sim).await;
-        let path = self.path("m", stream);
+        let path = self.path("m", how);
         client
             .post(&path, self.headers(), &request.to_string())
             .await;
@@ -119,9 +132,9 @@ pub(super) fn events(text: &str) -> Vec<(String, String)> {
 }
 
 /// Reads an answer of that format.
-pub(super) fn read(format: Format, answer: &Answer, stream: bool) -> Said {
+pub(super) fn read(format: Format, answer: &Answer, how: How) -> Said {
     let mut said = Said::default();
-    let documents = if stream {
+    let documents = if how == How::Stream {
         events(&answer.text())
     } else {
         vec![(String::new(), answer.text())]
@@ -145,7 +158,7 @@ pub(super) fn read(format: Format, answer: &Answer, stream: bool) -> Said {
             Format::OpenAi | Format::Azure | Format::Completions => {
                 openai(&value, &mut said, &mut arguments);
             }
-            Format::Anthropic if stream => {
+            Format::Anthropic if how == How::Stream => {
                 assert_eq!(value["type"], name.as_str());
                 anthropic(&value, &mut said, &mut arguments);
             }

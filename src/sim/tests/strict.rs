@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::sim::tests::formats::{CHATS, Format};
+use crate::sim::tests::formats::{BOTH, CHATS, Format, How};
 
 /// A change to a good request, and what the refusal says.
 type Case = (&'static str, Value, &'static str);
@@ -12,7 +12,7 @@ async fn refused(format: Format, pointer: &str, value: &Value) -> (u16, String) 
     let base = match format {
         Format::Anthropic => anthropic(),
         Format::Gemini => gemini(),
-        _ => format.request("m", false),
+        _ => format.request("m", How::Whole),
     };
     request.clone_from(&base);
     let (parent, key) = pointer.rsplit_once('/').unwrap();
@@ -27,7 +27,7 @@ async fn refused(format: Format, pointer: &str, value: &Value) -> (u16, String) 
         }
         (parent, value) => parent[key] = value.clone(),
     }
-    let answer = format.post("tokens=1", false, &request).await;
+    let answer = format.post("tokens=1", How::Whole, &request).await;
     (answer.status, answer.text())
 }
 
@@ -70,11 +70,12 @@ fn anthropic() -> Value {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn messages_are_taken_as_the_provider_takes_them() {
-    for stream in [true, false] {
+    for how in BOTH {
         let mut request = anthropic();
-        request["stream"] = json!(stream);
-        let answer = Format::Anthropic.post("tokens=1", stream, &request).await;
+        request["stream"] = json!(how == How::Stream);
+        let answer = Format::Anthropic.post("tokens=1", how, &request).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
     let (call, result) = ("/messages/1/content/2", "/messages/2/content/0");
@@ -238,7 +239,9 @@ async fn a_model_of_a_generation_takes_what_it_takes() {
         ),
     ];
     for (request, refusal) in cases {
-        let answer = Format::Anthropic.post("tokens=1", false, &request).await;
+        let answer = Format::Anthropic
+            .post("tokens=1", How::Whole, &request)
+            .await;
         match refusal {
             None => assert_eq!(answer.status, 200, "{}", answer.text()),
             Some(part) => assert!(answer.text().contains(part), "{}", answer.text()),
@@ -280,9 +283,9 @@ async fn a_door_is_shut_without_its_headers() {
     for (format, headers, status, part) in cases {
         let sim = crate::sim::tests::sim("tokens=1").await;
         let mut client = crate::sim::tests::Client::connect(&sim).await;
-        let request = format.request("m", false).to_string();
+        let request = format.request("m", How::Whole).to_string();
         client
-            .post(&format.path("m", false), headers, &request)
+            .post(&format.path("m", How::Whole), headers, &request)
             .await;
         let answer = client.answer().await;
         assert_eq!(
@@ -331,9 +334,10 @@ fn gemini() -> Value {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 async fn contents_are_taken_as_the_provider_takes_them() {
-    for stream in [true, false] {
-        let answer = Format::Gemini.post("tokens=1", stream, &gemini()).await;
+    for how in BOTH {
+        let answer = Format::Gemini.post("tokens=1", how, &gemini()).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
     }
     let declaration = "/tools/0/functionDeclarations/0";
@@ -454,7 +458,7 @@ async fn signatures_of_calls_are_wanted_by_models_that_make_them() {
         let mut client = crate::sim::tests::Client::connect(&sim).await;
         let mut request = gemini();
         change(&mut request);
-        let path = Format::Gemini.path(model, false);
+        let path = Format::Gemini.path(model, How::Whole);
         client
             .post(&path, Format::Gemini.headers(), &request.to_string())
             .await;
@@ -509,17 +513,20 @@ async fn chat_messages_keep_their_order_and_may_have_unknown_fields() {
     let call = json!({ "role": "assistant", "content": null, "tool_calls": [
         { "id": "a", "type": "function", "function": { "name": "f", "arguments": "{}" } } ] });
     let result = json!({ "role": "tool", "tool_call_id": "a", "content": "1" });
-    let mut request = Format::OpenAi.request("m", false);
+    let mut request = Format::OpenAi.request("m", How::Whole);
     request["unknown"] = json!(1);
     request["messages"] = json!([call, result]);
-    assert_eq!(Format::OpenAi.post("", false, &request).await.status, 200);
+    assert_eq!(
+        Format::OpenAi.post("", How::Whole, &request).await.status,
+        200
+    );
     for messages in [
         json!([call]),
         json!([result]),
         json!([call, { "role": "user" }, result]),
     ] {
         request["messages"] = messages;
-        let answer = Format::OpenAi.post("", false, &request).await;
+        let answer = Format::OpenAi.post("", How::Whole, &request).await;
         assert_eq!(answer.status, 400, "{request}");
         assert!(answer.text().contains("invalid_request_error"));
     }
@@ -599,14 +606,14 @@ async fn a_conversation_is_understood_alike_in_every_format() {
                 { "text": "And?" } ] } ],
     });
     for format in CHATS {
-        for stream in [true, false] {
+        for how in BOTH {
             let mut request = conversation(format);
             if format != Format::Gemini {
-                request["stream"] = json!(stream);
+                request["stream"] = json!(how == How::Stream);
             }
-            let answer = format.post("echo", stream, &request).await;
+            let answer = format.post("echo", how, &request).await;
             assert_eq!(answer.status, 200, "{format:?}: {}", answer.text());
-            let said = crate::sim::tests::formats::read(format, &answer, stream);
+            let said = crate::sim::tests::formats::read(format, &answer, how);
             let echo: Value = serde_json::from_str(&said.text).unwrap();
             assert_eq!(echo, expected, "{format:?}");
         }
