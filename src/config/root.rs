@@ -11,10 +11,10 @@ use super::policy::Layer;
 use super::providers;
 use super::routes;
 use super::section::Section;
-use super::targets::Providers;
+use super::targets::{Providers, Vendor};
 use crate::account::Keys;
 use crate::edge::{Limits, ProviderSettings, Settings};
-use crate::route::Policy;
+use crate::route::{Family, Policy};
 
 /// Reads the whole file.
 pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
@@ -81,15 +81,18 @@ fn defaults(section: &mut Section<'_>) -> Read<Policy> {
 /// The providers by the names in the file, so that one with mistakes is not unknown as well.
 fn known<'a>(cursor: Option<&Cursor<'a>>, read: &[ProviderSettings]) -> Providers<'a> {
     let names = names(cursor);
-    let dialect = |name: &str| {
+    let vendor = |name: &str| {
         let found = read
             .iter()
             .find(|provider| provider.spec.name.as_ref() == name);
-        found.map(|provider| provider.dialect)
+        found.map(|provider| Vendor {
+            dialect: provider.dialect,
+            family: Family::of(provider.dialect, &provider.spec.base.host, ""),
+        })
     };
     names
         .into_iter()
-        .map(|name| (name, dialect(name)))
+        .map(|name| (name, vendor(name)))
         .collect()
 }
 

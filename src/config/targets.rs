@@ -5,14 +5,15 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::capabilities::Capabilities;
 use super::cursor::{Cursor, Read, Reported};
 use super::hint::hint;
 use super::path::quoted;
 use super::price;
 use super::section::Section;
 use super::timeouts::Bounds;
-use crate::exchange::Dialect;
-use crate::route::{StreamUse, Target, Timeouts};
+use crate::exchange::{Abilities, Dialect, Need};
+use crate::route::{self, Family, StreamUse, Target, Timeouts};
 
 /// The longest model name of a provider; deployments and fine-tunes have long ones.
 const LONGEST_MODEL: usize = 256;
@@ -21,8 +22,22 @@ const LONGEST_MODEL: usize = 256;
 const WEIGHT_RANGE: RangeInclusive<u32> = 1..=1_000;
 const WEIGHT: u32 = 1;
 
+const STREAMS: [(&str, StreamUse); 3] = [
+    ("as_asked", StreamUse::AsAsked),
+    ("always", StreamUse::Always),
+    ("never", StreamUse::Never),
+];
+
 /// The providers that targets may name; `None` for one with mistakes of its own.
-pub(super) type Providers<'a> = BTreeMap<&'a str, Option<Dialect>>;
+pub(super) type Providers<'a> = BTreeMap<&'a str, Option<Vendor>>;
+
+/// What targets need to know of their provider.
+#[derive(Clone, Copy)]
+pub(super) struct Vendor {
+    pub(super) dialect: Dialect,
+    /// Whose models it serves.
+    pub(super) family: Option<Family>,
+}
 
 /// The targets of a route so far, and where they are written.
 pub(super) type Taken<'a> = BTreeMap<&'a str, Cursor<'a>>;
@@ -46,18 +61,29 @@ impl<'a> OpenTarget<'a> {
             return Ok(Self { target, bounds });
         }
         let mut section = Section::open_or(cursor, "provider/model or a map")?;
-        section.later(&["capabilities", "profile"]);
+        section.later(&["profile"]);
         let target = section
             .required("target")
             .and_then(|cursor| named(&cursor, providers, taken));
         let weight = section.or("weight", WEIGHT, |cursor| cursor.number(&WEIGHT_RANGE));
         let price = section.maybe("price", price::read);
+        let capabilities = section.maybe("capabilities", Capabilities::read);
+        let stream = section.maybe("upstream_stream", |cursor| cursor.choice(&STREAMS));
         let bounds = section.maybe("timeouts", Bounds::read);
         section.close();
+        let (price, stream, target) = (price?, stream?, target?);
         let target = Target {
             weight: weight?,
-            price: price?,
-            ..target?
+            price: price.or(target.price),
+            abilities: match capabilities? {
+                Some(own) => Arc::new(own.over(&target.abilities)),
+                None => Arc::clone(&target.abilities),
+            },
+            ..target
+        };
+        let target = Target {
+            stream: stream.unwrap_or_else(|| usual(&target.abilities)),
+            ..target
         };
         let bounds = bounds?.unwrap_or_default();
         Ok(Self { target, bounds })
@@ -86,7 +112,7 @@ fn named<'a>(
             quoted(text)
         ));
     };
-    let dialect = known_provider(cursor, provider, providers);
+    let vendor = known_provider(cursor, provider, providers);
     let visible = model.bytes().all(|byte| byte.is_ascii_graphic());
     if model.is_empty() || model.len() > LONGEST_MODEL || !visible {
         return cursor.fail(format_args!(
@@ -98,27 +124,41 @@ fn named<'a>(
         return cursor.fail(format_args!("the same target as {}", first.path()));
     }
     taken.insert(text, cursor.clone());
+    let vendor = vendor?;
+    let known = vendor
+        .family
+        .and_then(|family| route::model(family, model));
+    let abilities = known.map_or_else(Arc::default, |known| Arc::clone(&known.abilities));
     Ok(Target {
         name: text.into(),
         provider: provider.into(),
         model: model.into(),
-        dialect: dialect?,
+        dialect: vendor.dialect,
         weight: WEIGHT,
-        price: None,
+        price: known.and_then(|known| known.price),
         timeouts: Timeouts::default(),
         profile: Arc::default(),
-        abilities: Arc::default(),
-        stream: StreamUse::default(),
+        stream: usual(&abilities),
+        abilities,
     })
 }
 
-/// The dialect of a provider that must be in the file.
+/// How a model is asked where nothing is said: one that cannot stream, never for a stream.
+fn usual(abilities: &Abilities) -> StreamUse {
+    if abilities.lacks.has(Need::Streaming) {
+        StreamUse::Never
+    } else {
+        StreamUse::AsAsked
+    }
+}
+
+/// What is known of a provider that must be in the file.
 pub(super) fn known_provider(
     cursor: &Cursor<'_>,
     name: &str,
     providers: &Providers<'_>,
-) -> Read<Dialect> {
-    let Some(dialect) = providers.get(name) else {
+) -> Read<Vendor> {
+    let Some(vendor) = providers.get(name) else {
         let known: Vec<&str> = providers.keys().copied().collect();
         let hint = hint(name, &known);
         return cursor.fail(format_args!(
@@ -126,5 +166,5 @@ pub(super) fn known_provider(
             quoted(name)
         ));
     };
-    dialect.ok_or(Reported)
+    vendor.ok_or(Reported)
 }

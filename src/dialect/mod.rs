@@ -13,9 +13,11 @@ pub mod gemini;
 mod hear;
 mod leaf;
 mod name;
+mod needs;
 pub mod openai;
 mod profile;
 mod promise;
+mod tokens;
 mod voices;
 
 #[cfg(test)]
@@ -28,6 +30,7 @@ pub use dispatch::{
     build, conversation, failure, fault, fault_event, model, models, parse, path, promise,
 };
 pub use hear::{Stream, Told, whole};
+pub use needs::{Length, Wants, Watched, lost, wants};
 pub use profile::Profile;
 pub use promise::{Offered, Promise, PromisedText, ToolInput};
 pub use voices::{Label, Voices};

@@ -78,7 +78,8 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     pub(super) fn new(client: &'c mut C, job: &'j Job<'j>, stop: Stop<'c>) -> Self {
         let now = Instant::now();
         let policy = job.policy();
-        let plan = job.live.plan(job.fallback, now);
+        let wants = job.live.wants(job.request);
+        let plan = job.live.plan(job.fallback, &wants, now);
         job.retries.deposit();
         if let Some(hedges) = job.live.hedges() {
             hedges.deposit();
