@@ -90,10 +90,7 @@ fn known<'a>(cursor: Option<&Cursor<'a>>, read: &[ProviderSettings]) -> Provider
             family: Family::of(provider.dialect, &provider.spec.base.host, ""),
         })
     };
-    names
-        .into_iter()
-        .map(|name| (name, vendor(name)))
-        .collect()
+    names.into_iter().map(|name| (name, vendor(name))).collect()
 }
 
 fn names<'a>(cursor: Option<&Cursor<'a>>) -> BTreeSet<&'a str> {

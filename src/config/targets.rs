@@ -125,9 +125,7 @@ fn named<'a>(
     }
     taken.insert(text, cursor.clone());
     let vendor = vendor?;
-    let known = vendor
-        .family
-        .and_then(|family| route::model(family, model));
+    let known = vendor.family.and_then(|family| route::model(family, model));
     let abilities = known.map_or_else(Arc::default, |known| Arc::clone(&known.abilities));
     Ok(Target {
         name: text.into(),

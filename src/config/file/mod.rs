@@ -13,9 +13,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::policy::{
-    BreakerFile, BreakerOnFile, CheckFile, ChoiceFile, ContractFile, DefaultsFile, HedgeAfterFile, HedgeFile,
-    HedgeOnFile, HoldFile, HoldHeadFile, HoldWordFile, JsonFile, KeepaliveFile, MalformedFile, OnBreakFile,
-    P95File, RefusalsFile, RetriesFile, ShareFile, TimeoutsFile, VerdictsFile,
+    BreakerFile, BreakerOnFile, CheckFile, ChoiceFile, ContractFile, DefaultsFile, HedgeAfterFile,
+    HedgeFile, HedgeOnFile, HoldFile, HoldHeadFile, HoldWordFile, JsonFile, KeepaliveFile,
+    MalformedFile, OnBreakFile, P95File, RefusalsFile, RetriesFile, ShareFile, TimeoutsFile,
+    VerdictsFile,
 };
 pub use self::route::{
     AbilityFile, CapabilitiesFile, FullRouteFile, FullTargetFile, FullTierFile, PrefillFile,

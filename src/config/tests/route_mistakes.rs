@@ -9,7 +9,7 @@ const ROUTES: Cases = &[
         "tiers: [{zzz: 1, targets: [{zzz: 1, target: b/m}]}]\n",
         &[
             "5:14: routes.r.tiers[0].zzz: unknown key; known here: balance, targets",
-            "5:33: routes.r.tiers[0].targets[0].zzz: unknown key; known here: target, weight, price, timeouts",
+            "5:33: routes.r.tiers[0].targets[0].zzz: unknown key; known here: target, weight, price, capabilities, upstream_stream, timeouts",
             "5:49: routes.r.tiers[0].targets[0].target: there is no provider \"b\"; known here: a",
         ],
     ),
@@ -96,8 +96,25 @@ const ROUTES: Cases = &[
     (
         "tiers: [[{target: a/m, capabilities: [], profile: x}]]\n",
         &[
-            "5:28: routes.r.tiers[0][0].capabilities: not supported by this version",
+            "5:28: routes.r.tiers[0][0].capabilities: expected a map, found a list",
             "5:46: routes.r.tiers[0][0].profile: not supported by this version",
+        ],
+    ),
+    (
+        "tiers: [[{target: a/m, capabilities: {contxt: 1, lacks: [image, images, images], has: [context]}}]]\n",
+        &[
+            "5:43: routes.r.tiers[0][0].capabilities.contxt: unknown key; did you mean \"context\"?",
+            "5:62: routes.r.tiers[0][0].capabilities.lacks[0]: \"image\" is unknown; did you mean \"images\"?",
+            "5:77: routes.r.tiers[0][0].capabilities.lacks[2]: \"images\" is there twice",
+            "5:92: routes.r.tiers[0][0].capabilities.has[0]: \"context\" is unknown; known here: tools, parallel_tools, tool_choice, native_tools, images, audio_in, media_out, documents, json_mode, json_schema, choices, logprobs, logit_bias, stop, reasoning, native, streaming, chat, completions, embeddings",
+        ],
+    ),
+    (
+        "tiers: [[{target: a/m, capabilities: {max_output: 0, lacks: [tools], has: [tools]}, upstream_stream: on}]]\n",
+        &[
+            "5:55: routes.r.tiers[0][0].capabilities.max_output: 0 is out of range: 1 to 100000000",
+            "5:79: routes.r.tiers[0][0].capabilities.has: \"tools\" is in `lacks` too",
+            "5:106: routes.r.tiers[0][0].upstream_stream: \"on\" is unknown; known here: as_asked, always, never",
         ],
     ),
     (

@@ -24,6 +24,18 @@ pub struct Watched {
     pub drops: bool,
 }
 
+impl Watched {
+    /// Everything.
+    pub fn all() -> Self {
+        Self {
+            needs: Need::ALL.into_iter().collect(),
+            window: Some(Tokens(0)),
+            answer: Some(Tokens(0)),
+            drops: true,
+        }
+    }
+}
+
 /// What a request wants of a target.
 #[derive(Debug)]
 pub struct Wants<'a> {
@@ -285,4 +297,3 @@ pub fn lost(client: Dialect, provider: Dialect) -> Needs {
         (_, Dialect::OpenAi | Dialect::Gemini) => ANYWHERE,
     }
 }
-

@@ -273,7 +273,9 @@ fn is_object(value: Option<&[u8]>) -> bool {
 fn filled(value: Option<&[u8]>) -> bool {
     value.is_some_and(|value| match value {
         [b'"', rest @ ..] => rest != b"\"",
-        [b'[' | b'{', rest @ ..] => !rest.trim_ascii_start().starts_with(b"]") && !rest.trim_ascii_start().starts_with(b"}"),
+        [b'[' | b'{', rest @ ..] => {
+            !rest.trim_ascii_start().starts_with(b"]") && !rest.trim_ascii_start().starts_with(b"}")
+        }
         _ => false,
     })
 }

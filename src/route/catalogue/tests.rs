@@ -141,11 +141,7 @@ fn a_model_is_found_by_its_name_and_by_dated_ones() {
             "claude-haiku-4-5@20251001",
             Some(200_000),
         ),
-        (
-            Family::Anthropic,
-            "claude-sonnet-4-5-latest",
-            Some(200_000),
-        ),
+        (Family::Anthropic, "claude-sonnet-4-5-latest", Some(200_000)),
         (Family::Google, "models/gemini-2.5-pro", Some(1_048_576)),
         (Family::Mistral, "magistral-medium-latest", Some(128_000)),
         (Family::OpenAi, "gpt-4o-2024-11-2", None),
