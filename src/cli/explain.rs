@@ -295,4 +295,38 @@ route r
             "{text}"
         );
     }
+
+    #[test]
+    fn a_target_that_lacks_what_is_needed_says_so() {
+        const FILE: &str = "\
+listen: [{ address: \"127.0.0.1:0\" }]
+providers:
+  a: { dialect: openai, base_url: \"https://a.example/v1\" }
+routes:
+  r:
+    fit_output: true
+    tiers:
+      - [{ target: a/blind, capabilities: { lacks: [images] } }]
+      - [{ target: a/short, capabilities: { max_output: 100 } }]
+";
+        let settings = config::parse(FILE, Path::new("segue.yaml"), &|_: &str| None).unwrap();
+        let route = settings.routes.get("r").unwrap();
+        let body = r#"{"model":"r","max_tokens":200,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:x"}}]}]}"#;
+        let request = dialect::parse(Dialect::OpenAi, Task::Chat, Bytes::from(body)).unwrap();
+        let ask = Ask {
+            turn: 0,
+            fallback: true,
+        };
+        let mut out = Vec::new();
+        explain(&settings, route, ask, Some(&request), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for expected in [
+            "\n  needs     images, chat; about 804 tokens in, at most 200 out\n",
+            "\n1. a/short\n",
+            "\n   output lowered to 100 tokens\n",
+            "\nleft out: a/blind (lacks images)\n",
+        ] {
+            assert!(text.contains(expected), "{expected}\n{text}");
+        }
+    }
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{LISTEN, PROVIDERS, good_route, read, route, top};
 use crate::exchange::Class;
 use crate::route::{
-    Balance, Check, Choice, Hedge, HedgeAfter, Hold, Malformed, Policy, Price, Reach, Refusals,
-    Retries, Route, Target, Timeouts,
+    Balance, Check, Choice, Contracts, Drops, Hedge, HedgeAfter, Hold, Json, Malformed, OutputFit,
+    Policy, Price, Reach, Refusals, Retries, Route, Target, Timeouts,
 };
 use crate::units::{MicroUsd, Tokens};
 use crate::upstream::BreakerPolicy;
@@ -69,7 +69,11 @@ fn every_key_is_taken() {
     refusal_texts: [I cannot, Désolé]
     checks: [tools, json]
     fail_closed: true
-    malformed: skip";
+    malformed: skip
+    strict_params: true
+    fit_output: true
+    contract: enforce
+    json: native";
     let expected = Policy {
         hold: head(7, ms(250)),
         keepalive: Some(s(15)),
@@ -106,6 +110,10 @@ fn every_key_is_taken() {
         checks: vec![Check::Tools, Check::Json],
         reach: Reach::SameModel,
         malformed: Malformed::Skip,
+        drops: Drops::Refused,
+        output: OutputFit::Fitted,
+        contract: Contracts::Enforce,
+        json: Json::Native,
     };
     assert_eq!(own(keys), expected);
     let defaults = format!("defaults:{}\n", keys.replace("\n    ", "\n  "));

@@ -96,7 +96,7 @@ const ROUTES: Cases = &[
     (
         "tiers: [[{target: a/m, capabilities: [], profile: x}]]\n",
         &[
-            "5:28: routes.r.tiers[0][0].capabilities: expected a map, found a list",
+            "5:42: routes.r.tiers[0][0].capabilities: expected a map, found a list",
             "5:46: routes.r.tiers[0][0].profile: not supported by this version",
         ],
     ),

@@ -51,6 +51,24 @@ pub(in crate::dialect) fn named(request: &Request) -> Needs {
     needs
 }
 
+/// The schema of the JSON that is asked for.
+pub(in crate::dialect) fn schema(request: &Request) -> Option<&[u8]> {
+    let format = value(request, "output_config").and_then(|config| field(config, "format"));
+    field(format.or_else(|| value(request, "output_format"))?, "schema")
+}
+
+/// A field of an object.
+fn field<'a>(value: &'a [u8], field: &str) -> Option<&'a [u8]> {
+    let mut found = None;
+    let _ = Walk::new(value).fields(|walk, name| {
+        if name.text() == field {
+            found = Some(walk.pass()?);
+        }
+        Ok(())
+    });
+    found
+}
+
 /// Walks over the prompt.
 pub(in crate::dialect) fn prompt(request: &Request, pieces: &mut Pieces<'_>) -> Prompt {
     let mut found = Prompt::default();

@@ -242,6 +242,15 @@ fn named(request: &Request) -> Needs {
     }
 }
 
+/// The schema of the JSON that a request asks for; `Some(None)` for an object of any kind.
+pub fn schema(request: &Request) -> Option<Option<&[u8]>> {
+    match request.dialect {
+        Dialect::OpenAi => openai::needs::schema(request),
+        Dialect::Anthropic => anthropic::needs::schema(request).map(Some),
+        Dialect::Gemini => None,
+    }
+}
+
 fn measure(request: &Request) -> Prompt {
     let mut text = 0;
     let prompt = walk(request, &mut |piece| {

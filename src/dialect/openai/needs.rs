@@ -63,6 +63,31 @@ pub(in crate::dialect) fn completion(request: &Request) -> Needs {
     needs
 }
 
+/// The schema of the JSON that is asked for; `Some(None)` for JSON of any kind.
+pub(in crate::dialect) fn schema(request: &Request) -> Option<Option<&[u8]>> {
+    let format = value(request, "response_format")?;
+    match kind(Some(format)).as_deref() {
+        Some("json_object") => Some(None),
+        Some("json_schema") => {
+            let schema = field(format, "json_schema").and_then(|it| field(it, "schema"));
+            schema.map(Some)
+        }
+        Some(_) | None => None,
+    }
+}
+
+/// A field of an object.
+fn field<'a>(value: &'a [u8], field: &str) -> Option<&'a [u8]> {
+    let mut found = None;
+    let _ = Walk::new(value).fields(|walk, name| {
+        if name.text() == field {
+            found = Some(walk.pass()?);
+        }
+        Ok(())
+    });
+    found
+}
+
 /// Walks over the prompt.
 pub(in crate::dialect) fn prompt(request: &Request, pieces: &mut Pieces<'_>) -> Prompt {
     let mut found = Prompt::default();
