@@ -33,10 +33,10 @@ pub enum Uncheckable {
     /// It is too long.
     #[error("the schema is longer than 256 KiB")]
     Long,
-    /// It is no schema, or has a pattern that is not a regular expression.
+    /// It is no valid schema, or has a pattern that is not a regular expression.
     #[error("the schema cannot be read")]
     Unreadable,
-    /// It has `$id`, a dynamic reference, a reference to elsewhere, or an `unevaluated` keyword.
+    /// It is no object, or it has `$id`, a dynamic reference, a reference to elsewhere, or an `unevaluated` keyword.
     #[error("the schema has keywords that are not checked here")]
     Unsupported,
 }
@@ -122,9 +122,9 @@ mod tests {
     #[test]
     fn an_answer_is_held_against_its_schema() {
         let breaks = |keyword: &str| Err(Violation::Breaks(keyword.to_owned()));
-        let person = r#"{"type":"object","properties":{"name":{"type":"string","pattern":"^[A-Z]"},
+        let person = r##"{"type":"object","properties":{"name":{"type":"string","pattern":"^[A-Z]"},
             "age":{"type":"integer","minimum":0},"next":{"$ref":"#"}},
-            "required":["name"],"additionalProperties":false}"#;
+            "required":["name"],"additionalProperties":false}"##;
         for (answer, expected) in [
             (r#"{"name":"Ada","age":36}"#, Ok(())),
             (r#"{"name":"Ada","next":{"name":"Bob"}}"#, Ok(())),
@@ -132,10 +132,7 @@ mod tests {
             (r#"{"name":"ada"}"#, breaks("pattern")),
             (r#"{"age":36}"#, breaks("required")),
             (r#"{"name":"Ada","age":-1}"#, breaks("minimum")),
-            (
-                r#"{"name":"Ada","x":1}"#,
-                breaks("additionalProperties"),
-            ),
+            (r#"{"name":"Ada","x":1}"#, breaks("additionalProperties")),
             (r#"{"name":"Ada","next":{}}"#, breaks("required")),
             (r#""Ada""#, breaks("type")),
             (r#"{"name":"Ada""#, Err(Violation::NotJson)),
@@ -160,10 +157,13 @@ mod tests {
         for (schema, expected) in [
             (long.as_str(), Uncheckable::Long),
             ("{", Uncheckable::Unreadable),
-            ("3", Uncheckable::Unreadable),
+            ("3", Uncheckable::Unsupported),
             (r#"{"type":"strnig"}"#, Uncheckable::Unreadable),
             (r#"{"pattern":"(?=x)"}"#, Uncheckable::Unreadable),
-            (r#"{"$ref":"https://x.example/s"}"#, Uncheckable::Unsupported),
+            (
+                r#"{"$ref":"https://x.example/s"}"#,
+                Uncheckable::Unsupported,
+            ),
             (r#"{"$ref":"file:///etc/passwd"}"#, Uncheckable::Unsupported),
             (r#"{"$ref":"other.json"}"#, Uncheckable::Unsupported),
             (r##"{"$ref":"#/nowhere"}"##, Uncheckable::Unsupported),

@@ -123,13 +123,7 @@ impl Walk<'_> {
     }
 
     /// Keywords that speak of what is inside a value.
-    fn parts(
-        &mut self,
-        keyword: &str,
-        value: &Value,
-        answer: &Value,
-        depth: u32,
-    ) -> Option<()> {
+    fn parts(&mut self, keyword: &str, value: &Value, answer: &Value, depth: u32) -> Option<()> {
         match (keyword, answer) {
             ("properties", Value::Object(fields)) => {
                 for (name, schema) in value.as_object()? {

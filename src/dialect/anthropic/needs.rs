@@ -54,7 +54,10 @@ pub(in crate::dialect) fn named(request: &Request) -> Needs {
 /// The schema of the JSON that is asked for.
 pub(in crate::dialect) fn schema(request: &Request) -> Option<&[u8]> {
     let format = value(request, "output_config").and_then(|config| field(config, "format"));
-    field(format.or_else(|| value(request, "output_format"))?, "schema")
+    field(
+        format.or_else(|| value(request, "output_format"))?,
+        "schema",
+    )
 }
 
 /// A field of an object.
