@@ -30,7 +30,7 @@ pub use dispatch::{
     build, conversation, failure, fault, fault_event, model, models, parse, path, promise,
 };
 pub use hear::{Stream, Told, whole};
-pub use needs::{Length, Wants, Watched, lost, schema, wants};
+pub use needs::{Asked, Length, Wants, Watched, asked_json, lost, wants};
 pub use profile::Profile;
 pub use promise::{Offered, Promise, PromisedText, ToolInput};
 pub use voices::{Label, Voices};

@@ -68,7 +68,7 @@ impl<'a> Walk<'a> {
             let name = Written(self.document.get(name).unwrap_or_default());
             self.scanner.colon()?;
             self.shown(|walk| show(walk, name))?;
-            if !self.another()? {
+            if !self.another() {
                 return self.scanner.expect(b'}');
             }
         }
@@ -90,7 +90,7 @@ impl<'a> Walk<'a> {
         }
         loop {
             self.shown(&mut show)?;
-            if !self.another()? {
+            if !self.another() {
                 return self.scanner.expect(b']');
             }
         }
@@ -108,13 +108,13 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn another(&mut self) -> Result<bool, Invalid> {
+    fn another(&mut self) -> bool {
         self.scanner.whitespace();
         let more = self.scanner.eat(b',');
         if more {
             self.scanner.whitespace();
         }
-        Ok(more)
+        more
     }
 }
 

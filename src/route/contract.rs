@@ -6,7 +6,7 @@
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
-use crate::dialect;
+use crate::dialect::{self, Asked};
 use crate::exchange::Request;
 use crate::route::effort::{self, Effort};
 
@@ -61,10 +61,10 @@ pub enum Violation {
 impl Contract {
     /// The contract of a request; `None` where it asks for no JSON. To be made once an exchange.
     pub fn of(request: &Request) -> Result<Option<Self>, Uncheckable> {
-        match dialect::schema(request) {
+        match dialect::asked_json(request) {
             None => Ok(None),
-            Some(None) => Ok(Some(Self { terms: None })),
-            Some(Some(schema)) => Self::parse(schema).map(Some),
+            Some(Asked::Object) => Ok(Some(Self { terms: None })),
+            Some(Asked::Schema(schema)) => Self::parse(schema).map(Some),
         }
     }
 

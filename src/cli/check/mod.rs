@@ -356,71 +356,72 @@ routes: {{r: {{tiers: [[{above}], [{below}]]}}}}
         advice(&settings)
     }
 
+    /// Two tiers, and what is said of them.
+    const HARDLY_MEANT: [(&str, &str, &[&str]); 9] = [
+        (
+            "openai/gpt-5.4",
+            "deepseek/deepseek-v4-pro",
+            &["cannot take over what the tier above serves: images, prompts over 1000000 tokens"],
+        ),
+        (
+            "deepseek/deepseek-v4-pro",
+            "openai/gpt-5.4-nano",
+            &["prompts over 400000 tokens"],
+        ),
+        (
+            "deepseek/deepseek-v4-pro",
+            "openai/gpt-5.4",
+            &[
+                "deepseek/deepseek-v4-pro falls back to openai/gpt-5.4, which is dearer: 2.5 and 15 USD for a million tokens in and out, against 0.435 and 0.87",
+            ],
+        ),
+        (
+            "openai/gpt-5.4",
+            "second/gpt-5.5",
+            &[
+                "all 2 targets are at the host api.openai.com",
+                "which is dearer",
+            ],
+        ),
+        (
+            "openai/gpt-5.4, openai/gpt-5.2",
+            "openai/gpt-5.4-mini",
+            &[
+                "all 3 targets are at the provider openai",
+                "prompts over 400000 tokens",
+            ],
+        ),
+        (
+            "openai/gpt-5.4",
+            "own/qwen3:latest",
+            &[
+                "own/qwen3:latest: its name stands for",
+                "own/qwen3:latest: the model is not in the catalogue",
+            ],
+        ),
+        (
+            "openai/gpt-5.4",
+            "{target: own/qwen3, capabilities: {context: 2000000}}",
+            &[],
+        ),
+        (
+            "own/qwen3",
+            "openai/gpt-9",
+            &[
+                "own/qwen3: the model is not",
+                "openai/gpt-9: the model is not",
+            ],
+        ),
+        (
+            "openai/o3",
+            "{target: own/x, capabilities: {lacks: [stop]}}",
+            &["openai/o3: the vendor switches the model off on 2026-12-11"],
+        ),
+    ];
+
     #[test]
     fn what_is_hardly_meant_is_told() {
-        for (above, below, expected) in [
-            (
-                "openai/gpt-5.4",
-                "deepseek/deepseek-v4-pro",
-                vec![
-                    "cannot take over what the tier above serves: images, prompts over 1000000 tokens",
-                ],
-            ),
-            (
-                "deepseek/deepseek-v4-pro",
-                "openai/gpt-5.4-nano",
-                vec!["prompts over 400000 tokens"],
-            ),
-            (
-                "deepseek/deepseek-v4-pro",
-                "openai/gpt-5.4",
-                vec![
-                    "deepseek/deepseek-v4-pro falls back to openai/gpt-5.4, which is dearer: 2.5 and 15 USD for a million tokens in and out, against 0.435 and 0.87",
-                ],
-            ),
-            (
-                "openai/gpt-5.4",
-                "second/gpt-5.5",
-                vec![
-                    "all 2 targets are at the host api.openai.com",
-                    "which is dearer",
-                ],
-            ),
-            (
-                "openai/gpt-5.4, openai/gpt-5.2",
-                "openai/gpt-5.4-mini",
-                vec![
-                    "all 3 targets are at the provider openai",
-                    "prompts over 400000 tokens",
-                ],
-            ),
-            (
-                "openai/gpt-5.4",
-                "own/qwen3:latest",
-                vec![
-                    "own/qwen3:latest: its name stands for",
-                    "own/qwen3:latest: the model is not in the catalogue",
-                ],
-            ),
-            (
-                "openai/gpt-5.4",
-                "{target: own/qwen3, capabilities: {context: 2000000}}",
-                vec![],
-            ),
-            (
-                "own/qwen3",
-                "openai/gpt-9",
-                vec![
-                    "own/qwen3: the model is not",
-                    "openai/gpt-9: the model is not",
-                ],
-            ),
-            (
-                "openai/o3",
-                "{target: own/x, capabilities: {lacks: [stop]}}",
-                vec!["openai/o3: the vendor switches the model off on 2026-12-11"],
-            ),
-        ] {
+        for (above, below, expected) in HARDLY_MEANT {
             let found = advised(above, below);
             let told = |text: &&str| found.iter().any(|line| line.contains(*text));
             let missing: Vec<_> = expected.iter().filter(|it| !told(it)).collect();

@@ -110,7 +110,7 @@ pub enum TargetFile {
     /// `provider/model`.
     Name(TargetName),
     /// With what is its own.
-    Full(FullTargetFile),
+    Full(Box<FullTargetFile>),
 }
 
 /// A target with its own bounds, weight and price.

@@ -53,9 +53,7 @@ fn a_route_that_says_nothing_gets_what_is_shipped() {
     assert_eq!(under(empty, empty), Policy::default());
 }
 
-#[test]
-fn every_key_is_taken() {
-    let keys = "
+const EVERY_KEY: &str = "
     hold: {tokens: 7, at_most: 250ms}
     on_break: error
     keepalive: 15s
@@ -74,6 +72,9 @@ fn every_key_is_taken() {
     fit_output: true
     contract: enforce
     json: native";
+
+#[test]
+fn every_key_is_taken() {
     let expected = Policy {
         hold: head(7, ms(250)),
         keepalive: Some(s(15)),
@@ -115,8 +116,8 @@ fn every_key_is_taken() {
         contract: Contracts::Enforce,
         json: Json::Native,
     };
-    assert_eq!(own(keys), expected);
-    let defaults = format!("defaults:{}\n", keys.replace("\n    ", "\n  "));
+    assert_eq!(own(EVERY_KEY), expected);
+    let defaults = format!("defaults:{}\n", EVERY_KEY.replace("\n    ", "\n  "));
     assert_eq!(good(&top(&defaults)).policy, expected);
 }
 

@@ -47,7 +47,7 @@ pub(in crate::dialect) fn named(request: &Request) -> Needs {
     need(Need::Reasoning, thinks || effort);
     need(Need::Stop, value("stop_sequences").is_some_and(filled));
     let native = |name: &&str| value(name).is_some_and(|value| value != b"[]" && value != b"{}");
-    need(Need::Native, NATIVE.iter().any(|name| native(name)));
+    need(Need::Native, NATIVE.iter().any(native));
     needs
 }
 
@@ -119,9 +119,8 @@ fn content(
                 }
             }
             // What was thought is not always read again.
-            Some("thinking" | "redacted_thinking") => {}
+            Some("thinking" | "redacted_thinking") | None => {}
             Some(kind) => simple(kind, &block, found, pieces),
-            None => {}
         }
         Ok(())
     })?;

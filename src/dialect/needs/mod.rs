@@ -114,7 +114,7 @@ const MOST_COUNTED: u64 = 1 << 20;
 /// Above this many bytes for a token, a text that is too long to be counted is taken for too long.
 const SPARSE: u64 = 8;
 
-impl<'a> Wants<'a> {
+impl Wants<'_> {
     /// Nothing that makes a difference.
     pub fn nothing(client: Dialect) -> Self {
         Self {
@@ -242,11 +242,20 @@ fn named(request: &Request) -> Needs {
     }
 }
 
-/// The schema of the JSON that a request asks for; `Some(None)` for an object of any kind.
-pub fn schema(request: &Request) -> Option<Option<&[u8]>> {
+/// The JSON that an answer is asked to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// An object.
+    Object,
+    /// JSON of this schema.
+    Schema(&'a [u8]),
+}
+
+/// The JSON that a request asks for, if it does.
+pub fn asked_json(request: &Request) -> Option<Asked<'_>> {
     match request.dialect {
-        Dialect::OpenAi => openai::needs::schema(request),
-        Dialect::Anthropic => anthropic::needs::schema(request).map(Some),
+        Dialect::OpenAi => openai::needs::json(request),
+        Dialect::Anthropic => anthropic::needs::schema(request).map(Asked::Schema),
         Dialect::Gemini => None,
     }
 }

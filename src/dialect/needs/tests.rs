@@ -34,9 +34,15 @@ fn needed(request: &Request) -> Vec<&'static str> {
     wants.needs.iter().map(Need::name).collect()
 }
 
+/// The needs beside that for a chat.
+fn check(request: &Request, expected: &[&str]) {
+    let mut found = needed(request);
+    found.retain(|need| *need != "chat");
+    assert_eq!(found, expected, "{:?}", request.body);
+}
+
 #[test]
-fn what_an_openai_request_needs() {
-    let function = json!({"type": "function", "function": {"name": "f"}});
+fn what_an_openai_prompt_needs() {
     let call = json!({"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
     let user = |content: Value| json!({"messages": [{"role": "user", "content": content}]});
     let assistant =
@@ -81,6 +87,15 @@ fn what_an_openai_request_needs() {
             json!({"messages": [{"role": "assistant", "audio": {"id": "a"}}]}),
             vec!["native"],
         ),
+    ] {
+        check(&openai(&body), &expected);
+    }
+}
+
+#[test]
+fn what_an_openai_request_says_that_it_needs() {
+    let function = json!({"type": "function", "function": {"name": "f"}});
+    for (body, expected) in [
         (json!({"tools": [function]}), vec!["tools"]),
         (json!({"tools": []}), vec![]),
         (
@@ -128,9 +143,7 @@ fn what_an_openai_request_needs() {
         (json!({"modalities": ["text", "audio"]}), vec!["media_out"]),
         (json!({"moderation": {}}), vec!["native"]),
     ] {
-        let mut found = needed(&openai(&body));
-        found.retain(|need| *need != "chat");
-        assert_eq!(found, expected, "{body}");
+        check(&openai(&body), &expected);
     }
 }
 
@@ -192,9 +205,7 @@ fn what_an_anthropic_request_needs() {
         (json!({"mcp_servers": []}), vec![]),
         (json!({"container": "c"}), vec!["native"]),
     ] {
-        let mut found = needed(&anthropic(&body));
-        found.retain(|need| *need != "chat");
-        assert_eq!(found, expected, "{body}");
+        check(&anthropic(&body), &expected);
     }
 }
 

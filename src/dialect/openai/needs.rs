@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::dialect::needs::{Piece, Pieces, Prompt};
+use crate::dialect::needs::{Asked, Piece, Pieces, Prompt};
 use crate::exchange::{Need, Needs, Request, Task};
 use crate::json::{Invalid, Walk, Written};
 
@@ -63,14 +63,14 @@ pub(in crate::dialect) fn completion(request: &Request) -> Needs {
     needs
 }
 
-/// The schema of the JSON that is asked for; `Some(None)` for JSON of any kind.
-pub(in crate::dialect) fn schema(request: &Request) -> Option<Option<&[u8]>> {
+/// The JSON that is asked for.
+pub(in crate::dialect) fn json(request: &Request) -> Option<Asked<'_>> {
     let format = value(request, "response_format")?;
     match kind(Some(format)).as_deref() {
-        Some("json_object") => Some(None),
+        Some("json_object") => Some(Asked::Object),
         Some("json_schema") => {
             let schema = field(format, "json_schema").and_then(|it| field(it, "schema"));
-            schema.map(Some)
+            schema.map(Asked::Schema)
         }
         Some(_) | None => None,
     }

@@ -184,87 +184,53 @@ fn json_is_made_up_for_only_where_the_request_is_rebuilt() {
     }
 }
 
+/// So many words, each of which is a token with its blank, and more fields.
+fn chat(words: usize, more: &str) -> Request {
+    let text = "word ".repeat(words);
+    let body = format!(r#"{{"messages":[{{"role":"user","content":"{text}"}}]{more}}}"#);
+    request(Dialect::OpenAi, Task::Chat, &body)
+}
+
 #[test]
 fn a_window_that_is_too_small_leaves_a_target_out() {
-    use Dialect::{Anthropic, OpenAi};
-    let chat = |words: usize, more: &str| {
-        let text = "word ".repeat(words);
-        format!(r#"{{"messages":[{{"role":"user","content":"{text}"}}]{more}}}"#)
-    };
-    let fit = |route: &mut Route| route.policy.output = OutputFit::Fitted;
-    // A word and its blank are a token.
-    for (to, abilities, adjust, body, expected) in [
-        (
-            OpenAi,
-            sized(1000, 500),
-            as_is as fn(&mut Route),
-            chat(400, ""),
-            None,
-        ),
-        (OpenAi, sized(1000, 500), as_is, chat(900, ""), None),
+    for (words, expected) in [
+        (400, None),
+        (900, None),
         // A fifth over it may still be within it for another encoding.
-        (OpenAi, sized(1000, 500), as_is, chat(1100, ""), None),
+        (1100, None),
+        (1300, Some("context")),
+        (300_000, Some("context")),
+    ] {
+        let found = reason(Dialect::OpenAi, sized(1000, 500), as_is, &chat(words, ""));
+        assert_eq!(found, expected, "{words}");
+    }
+}
+
+#[test]
+fn an_answer_that_is_too_long_leaves_a_target_out() {
+    use Dialect::{Anthropic, OpenAi};
+    let fit = |route: &mut Route| route.policy.output = OutputFit::Fitted;
+    let small = || sized(1000, 500);
+    let unknown = Abilities::UNKNOWN;
+    for (to, abilities, adjust, words, most, expected) in [
         (
             OpenAi,
-            sized(1000, 500),
-            as_is,
-            chat(1300, ""),
-            Some("context"),
-        ),
-        (
-            OpenAi,
-            sized(1000, 500),
-            as_is,
-            chat(300_000, ""),
-            Some("context"),
-        ),
-        (
-            OpenAi,
-            sized(1000, 500),
-            as_is,
-            chat(1, r#","max_tokens":501"#),
+            small(),
+            as_is as fn(&mut Route),
+            1,
+            501,
             Some("output"),
         ),
-        (
-            OpenAi,
-            sized(1000, 500),
-            fit,
-            chat(1, r#","max_tokens":501"#),
-            None,
-        ),
-        (
-            OpenAi,
-            sized(1000, 500),
-            as_is,
-            chat(900, r#","max_tokens":500"#),
-            Some("context"),
-        ),
-        (
-            OpenAi,
-            sized(1000, 500),
-            fit,
-            chat(900, r#","max_tokens":500"#),
-            None,
-        ),
+        (OpenAi, small(), fit, 1, 501, None),
+        (OpenAi, small(), as_is, 900, 500, Some("context")),
+        (OpenAi, small(), fit, 900, 500, None),
         // It cuts the answer itself.
-        (
-            Anthropic,
-            sized(1000, 500),
-            as_is,
-            chat(900, r#","max_tokens":500"#),
-            None,
-        ),
-        (
-            OpenAi,
-            Abilities::UNKNOWN,
-            as_is,
-            chat(300_000, r#","max_tokens":900000"#),
-            None,
-        ),
+        (Anthropic, small(), as_is, 900, 500, None),
+        (OpenAi, unknown, as_is, 300_000, 900_000, None),
     ] {
-        let request = request(OpenAi, Task::Chat, &body);
+        let request = chat(words, &format!(r#","max_tokens":{most}"#));
         let found = reason(to, abilities, adjust, &request);
-        assert_eq!(found, expected, "{to:?}, {} bytes", body.len());
+        assert_eq!(found, expected, "{to:?}, {words} words, {most}");
     }
 }
 
