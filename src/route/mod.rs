@@ -8,6 +8,7 @@ mod contract;
 mod effort;
 mod family;
 mod latency;
+mod left_out;
 mod plan;
 mod policy;
 mod table;
@@ -23,7 +24,8 @@ pub use condition::{Condition, Resort, Standing};
 pub use contract::{Contract, Uncheckable, Violation};
 pub use family::Family;
 pub use latency::Latency;
-pub use plan::{Ask, LeftOut, Omission, Place, Plan, plan};
+pub use left_out::{LeftOut, Omission};
+pub use plan::{Ask, Place, Plan, plan};
 pub use policy::{
     Check, Choice, Contracts, Drops, Hedge, HedgeAfter, Hold, Json, Malformed, OutputFit, Policy,
     Reach, Refusals, Retries, Timeouts,

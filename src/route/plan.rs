@@ -9,7 +9,7 @@ use crate::exchange::Need;
 use crate::route::balance::{Seat, Seats, arrange};
 use crate::route::capable::objection;
 use crate::route::condition::{Condition, Resort, Standing};
-use crate::route::{Reach, Route, Target};
+use crate::route::{LeftOut, Omission, Reach, Route, Target};
 
 /// What an exchange wants of its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,46 +38,6 @@ pub struct Place {
     pub target: usize,
     /// Set when its breaker advises against it: it is tried when nothing else is left.
     pub resort: Option<Resort>,
-}
-
-/// A target that is not in a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Omission {
-    /// Its place in [`Route::targets`].
-    pub target: usize,
-    /// Why.
-    pub reason: LeftOut,
-}
-
-/// Why a target is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeftOut {
-    /// Its provider is gone.
-    NoProvider,
-    /// The client turned fallback off.
-    FallbackOff,
-    /// The route is `fail_closed` and this is another model.
-    FailClosed,
-    /// Another model's vectors do not go with those of the first target's.
-    OtherVectors,
-    /// The request needs what it cannot do.
-    Lacks(Need),
-    /// The route has `strict_params`, and it would not hear of a parameter.
-    StrictParams,
-}
-
-impl LeftOut {
-    /// The name in log, headers and `explain`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoProvider => "no_provider",
-            Self::FallbackOff => "fallback_off",
-            Self::FailClosed => "fail_closed",
-            Self::OtherVectors => "other_vectors",
-            Self::Lacks(need) => need.name(),
-            Self::StrictParams => "strict_params",
-        }
-    }
 }
 
 /// Plans an exchange: tier by tier, each in the order of its balance. Last resorts come behind all

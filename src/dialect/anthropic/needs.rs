@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::dialect::needs::{Piece, Pieces, Prompt};
+use crate::dialect::prompt::{Piece, Pieces, Prompt};
 use crate::exchange::{Need, Needs, Request};
 use crate::json::{Invalid, Walk, Written};
 

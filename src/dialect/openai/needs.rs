@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::dialect::needs::{Asked, Piece, Pieces, Prompt};
+use crate::dialect::prompt::{Asked, Piece, Pieces, Prompt};
 use crate::exchange::{Need, Needs, Request, Task};
 use crate::json::{Invalid, Walk, Written};
 

@@ -1,14 +1,24 @@
-//! The catalogue as written.
+//! The catalogue as written, and what is taken from it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::Model;
 use crate::exchange::{Abilities, Need, Needs, Prefill, Sampled, Thinking, Tokenizer};
 use crate::route::{Family, Price};
 use crate::units::{MicroUsd, Tokens};
+
+/// What is known of one model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// What it can do.
+    pub abilities: Arc<Abilities>,
+    /// What its vendor charges, if that is known; for long prompts it may be more.
+    pub price: Option<Price>,
+    /// The day on which its vendor switches it off, as `YYYY-MM-DD`.
+    pub retires: Option<String>,
+}
 
 /// The file.
 #[derive(Debug, Default, Deserialize)]

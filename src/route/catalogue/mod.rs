@@ -7,25 +7,15 @@ mod entry;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use self::entry::{Entry, File};
-use crate::exchange::Abilities;
-use crate::route::{Family, Price};
+use crate::route::Family;
+
+pub use self::entry::Model;
 
 /// The catalogue as shipped. `docs/models.md` describes its fields.
 const SHIPPED: &str = include_str!("../../../conf/models.json");
-
-/// What is known of one model.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Model {
-    /// What it can do.
-    pub abilities: Arc<Abilities>,
-    /// What its vendor charges, if that is known; for long prompts it may be more.
-    pub price: Option<Price>,
-    /// The day on which its vendor switches it off, as `YYYY-MM-DD`.
-    pub retires: Option<String>,
-}
 
 static MODELS: LazyLock<BTreeMap<(Family, String), Model>> = LazyLock::new(|| {
     // A test reads the shipped file; a build with a broken one would know no model.

@@ -1,14 +1,11 @@
 //! What a request needs of whoever answers it, and how long its prompt is: read as far as some
 //! target of its route makes a difference, and never to a tree.
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::OnceLock;
 
-use crate::dialect::{anthropic, fate, openai, tokens};
+use super::prompt::{Asked, Piece, Pieces, Prompt};
+use super::{anthropic, fate, openai, tokens};
 use crate::exchange::{Delivery, Dialect, Need, Needs, Request, Task, Tokenizer};
-use crate::json::Written;
 use crate::units::Tokens;
 
 /// What makes a difference to a route.
@@ -46,8 +43,8 @@ pub struct Wants<'a> {
     /// The longest answer, where the client sets a bound.
     pub output: Option<Tokens>,
     request: Option<&'a Request>,
-    prompt: Option<Prompt>,
-    counted: OnceLock<Tokens>,
+    pub(super) prompt: Option<Prompt>,
+    pub(super) counted: OnceLock<Tokens>,
 }
 
 /// Whether a prompt is longer than a window.
@@ -58,31 +55,6 @@ pub enum Length {
     /// Certainly.
     Over,
 }
-
-/// What one walk over a prompt finds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::dialect) struct Prompt {
-    /// What its messages need.
-    pub(in crate::dialect) needs: Needs,
-    /// Bytes of text, escapes decoded.
-    pub(in crate::dialect) text: u64,
-    /// Images, sounds and files.
-    pub(in crate::dialect) media: u64,
-    /// Messages.
-    pub(in crate::dialect) turns: u64,
-}
-
-/// A piece of a prompt's text.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::dialect) enum Piece<'a> {
-    /// A string.
-    Text(Written<'a>),
-    /// JSON as it stands.
-    Json(&'a [u8]),
-}
-
-/// Where the pieces of a prompt's text go.
-pub(in crate::dialect) type Pieces<'s> = dyn FnMut(Piece<'_>) + 's;
 
 /// What only a walk over the prompt tells.
 const INSIDE: Needs = Needs::NONE
@@ -242,15 +214,6 @@ fn named(request: &Request) -> Needs {
     }
 }
 
-/// The JSON that an answer is asked to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asked<'a> {
-    /// An object.
-    Object,
-    /// JSON of this schema.
-    Schema(&'a [u8]),
-}
-
 /// The JSON that a request asks for, if it does.
 pub fn asked_json(request: &Request) -> Option<Asked<'_>> {
     match request.dialect {
@@ -260,7 +223,7 @@ pub fn asked_json(request: &Request) -> Option<Asked<'_>> {
     }
 }
 
-fn measure(request: &Request) -> Prompt {
+pub(super) fn measure(request: &Request) -> Prompt {
     let mut text = 0;
     let prompt = walk(request, &mut |piece| {
         text += match piece {

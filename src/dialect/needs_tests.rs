@@ -4,8 +4,11 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::*;
+use super::needs::*;
+use super::prompt::Prompt;
+use crate::exchange::{Delivery, Dialect, Need, Needs, Request, Task, Tokenizer};
 use crate::json::Fields;
+use crate::units::Tokens;
 
 fn request(dialect: Dialect, task: Task, body: &Value) -> Request {
     let body = Bytes::from(body.to_string());
@@ -442,7 +445,9 @@ proptest! {
         for (dialect, read) in readers {
             let mut tree = Tree::default();
             let list = messages.as_array().unwrap();
-            list.iter().for_each(|message| read(&mut tree, message));
+            for message in list {
+                read(&mut tree, message);
+            }
             let request = request(dialect, Task::Chat, &json!({"messages": messages}));
             let expected = Prompt {
                 needs: tree.needs,
