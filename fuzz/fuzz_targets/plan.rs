@@ -5,7 +5,7 @@
 #![no_main]
 
 use std::{
-    sync::LazyLock,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
@@ -14,10 +14,11 @@ use libfuzzer_sys::{
     fuzz_target,
 };
 use segue::{
+    dialect::Wants,
     exchange::Dialect,
     route::{
         Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Price, Reach, Resort,
-        Route, Standing, Target, Tier, Timeouts, plan,
+        Route, Standing, StreamUse, Target, Tier, Timeouts, plan,
     },
     units::MicroUsd,
     upstream::Admission,
@@ -93,6 +94,9 @@ fn target(input: &mut Unstructured) -> Result<Target> {
         weight: number(input)?,
         price,
         timeouts: Timeouts::default(),
+        profile: Arc::default(),
+        abilities: Arc::default(),
+        stream: StreamUse::default(),
     })
 }
 

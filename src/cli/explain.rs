@@ -11,10 +11,12 @@ use bytes::Bytes;
 use crate::cli::check::url;
 use crate::cli::exit::{failed, refused, unwritten};
 use crate::config::{self, show_duration};
-use crate::dialect::{self, Recipient};
+use crate::dialect::{self, Recipient, Wants, Watched};
 use crate::edge::{ProviderSettings, Settings};
-use crate::exchange::{Delivery, Dialect, Request, Task};
-use crate::route::{self, Ask, Condition, Hold, Place, Policy, Route, Standing, Target};
+use crate::exchange::{Delivery, Dialect, Need, Request, Task};
+use crate::route::{
+    self, Ask, Condition, Hold, LeftOut, Place, Policy, Route, Standing, Target, Watch,
+};
 use crate::upstream::Admission;
 
 /// The command's options.
@@ -42,6 +44,9 @@ pub(super) struct Args {
     /// target would get
     #[arg(short, long, value_name = "FILE", verbatim_doc_comment)]
     body: Option<PathBuf>,
+    /// The format that the client speaks
+    #[arg(long, value_name = "FORMAT", default_value = "openai", value_parser = ["openai", "anthropic"])]
+    dialect: String,
     /// As with the header `x-segue-fallback: off`.
     #[arg(long)]
     no_fallback: bool,
@@ -57,6 +62,11 @@ pub(super) fn run(args: &Args) -> ExitCode {
         Ok(settings) => settings,
         Err(errors) => return refused(&errors),
     };
+    let client = match args.dialect.as_str() {
+        "anthropic" => Dialect::Anthropic,
+        _ => Dialect::OpenAi,
+    };
+    let read = |path: &Path| read(path, client);
     let request = match args.body.as_deref().map(read).transpose() {
         Ok(request) => request,
         Err(message) => return failed(&message),
@@ -82,10 +92,10 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn read(path: &Path) -> Result<Request, String> {
+fn read(path: &Path, client: Dialect) -> Result<Request, String> {
     let shown = path.display();
     let body = fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
-    dialect::parse(Dialect::OpenAi, Task::Chat, Bytes::from(body))
+    dialect::parse(client, Task::Chat, Bytes::from(body))
         .map_err(|fault| format!("{shown} is no request: {}", fault.message))
 }
 
@@ -102,22 +112,48 @@ fn explain(
         in_flight: 0,
         latency: None,
     };
-    let plan = route::plan(route, ask, well);
+    let wants = match request {
+        Some(request) => dialect::wants(request, Watch::of(route).watched(request.dialect)),
+        None => Wants::nothing(Dialect::OpenAi),
+    };
+    let plan = route::plan(route, ask, &wants, well);
     let targets: Vec<&Target> = route.targets().collect();
     writeln!(out, "route {}", route.name)?;
     policy(&route.policy, plan.places.len(), out)?;
+    if let Some(request) = request {
+        wanted(request, out)?;
+    }
     for (number, Place { target, .. }) in plan.places.iter().enumerate() {
         if let Some(target) = targets.get(*target) {
             writeln!(out, "\n{}. {}", number + 1, target.name)?;
             explain_target(settings, target, request, out)?;
+            if let Some(most) = route::fitted(&route.policy, target, &wants) {
+                writeln!(out, "   output lowered to {} tokens", most.0)?;
+            }
         }
     }
     for left in &plan.left_out {
         if let Some(target) = targets.get(left.target) {
-            writeln!(out, "\nleft out: {} ({})", target.name, left.reason.name())?;
+            let reason = match left.reason {
+                LeftOut::Lacks(need) => format!("lacks {}", need.name()),
+                reason => reason.name().to_owned(),
+            };
+            writeln!(out, "\nleft out: {} ({reason})", target.name)?;
         }
     }
     Ok(())
+}
+
+/// What the request needs, whether a target of this route minds or not.
+fn wanted(request: &Request, out: &mut impl Write) -> io::Result<()> {
+    let wants = dialect::wants(request, Watched::all());
+    let needs: Vec<&str> = wants.needs.iter().map(Need::name).collect();
+    let (needs, input) = (needs.join(", "), wants.input().0);
+    write!(out, "  needs     {needs}; about {input} tokens in")?;
+    match request.max_output {
+        Some(most) => writeln!(out, ", at most {} out", most.0),
+        None => writeln!(out),
+    }
 }
 
 fn policy(policy: &Policy, places: usize, out: &mut impl Write) -> io::Result<()> {
@@ -183,7 +219,11 @@ fn explain_target(
             for piece in &ask.body {
                 out.write_all(piece)?;
             }
-            writeln!(out)
+            writeln!(out)?;
+            if ask.dropped.is_empty() {
+                return Ok(());
+            }
+            writeln!(out, "   dropped: {}", ask.dropped.join(", "))
         }
     }
 }
@@ -224,6 +264,7 @@ routes:
 route r
   holds     12 tokens, at most 400ms, but for the last target
   deadline  10m, 4 attempts at most, 1 more at the same target, patience 2s
+  needs     chat; about 4 tokens in
 
 1. a/big
    connect 5s, first token 8s, stall 30s, in all 10m
@@ -253,5 +294,39 @@ route r
             text.ends_with("\nleft out: b/small (fallback_off)\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_target_that_lacks_what_is_needed_says_so() {
+        const FILE: &str = "\
+listen: [{ address: \"127.0.0.1:0\" }]
+providers:
+  a: { dialect: openai, base_url: \"https://a.example/v1\" }
+routes:
+  r:
+    fit_output: true
+    tiers:
+      - [{ target: a/blind, capabilities: { lacks: [images] } }]
+      - [{ target: a/short, capabilities: { max_output: 100 } }]
+";
+        let settings = config::parse(FILE, Path::new("segue.yaml"), &|_: &str| None).unwrap();
+        let route = settings.routes.get("r").unwrap();
+        let body = r#"{"model":"r","max_tokens":200,"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:x"}}]}]}"#;
+        let request = dialect::parse(Dialect::OpenAi, Task::Chat, Bytes::from(body)).unwrap();
+        let ask = Ask {
+            turn: 0,
+            fallback: true,
+        };
+        let mut out = Vec::new();
+        explain(&settings, route, ask, Some(&request), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        for expected in [
+            "\n  needs     images, chat; about 804 tokens in, at most 200 out\n",
+            "\n1. a/short\n",
+            "\n   output lowered to 100 tokens\n",
+            "\nleft out: a/blind (lacks images)\n",
+        ] {
+            assert!(text.contains(expected), "{expected}\n{text}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 mod address;
 mod breaker;
+mod capabilities;
 mod certificate;
 mod cursor;
 mod disk;

@@ -14,7 +14,9 @@ use super::section::Section;
 use super::timeouts::{Bounds, LEAST, LONGEST};
 use super::written::{Written, longer};
 use crate::exchange::Class;
-use crate::route::{Check, Choice, Malformed, Policy, Reach, Refusals};
+use crate::route::{
+    Check, Choice, Contracts, Drops, Json, Malformed, OutputFit, Policy, Reach, Refusals,
+};
 
 const DEADLINE_RANGE: RangeInclusive<Duration> = LEAST..=LONGEST;
 /// Shorter is traffic for nothing; balancers that cut a silence wait for less than five minutes.
@@ -26,6 +28,11 @@ const REFUSALS: [(&str, Refusals); 2] = [
 ];
 
 const MALFORMED: [(&str, Malformed); 2] = [("break", Malformed::Break), ("skip", Malformed::Skip)];
+
+const CONTRACTS: [(&str, Contracts); 2] =
+    [("off", Contracts::Off), ("enforce", Contracts::Enforce)];
+
+const JSON: [(&str, Json); 2] = [("emulate", Json::Emulate), ("native", Json::Native)];
 
 /// What one place of the file sets.
 #[derive(Clone, Default)]
@@ -43,6 +50,10 @@ pub(super) struct Layer<'a> {
     checks: Written<'a, Vec<Check>>,
     reach: Written<'a, Reach>,
     malformed: Written<'a, Malformed>,
+    drops: Written<'a, Drops>,
+    output: Written<'a, OutputFit>,
+    contract: Written<'a, Contracts>,
+    json: Written<'a, Json>,
 }
 
 impl<'a> Layer<'a> {
@@ -64,6 +75,10 @@ impl<'a> Layer<'a> {
         let checks = Written::read(section, "checks", judgement::checks);
         let reach = Written::read(section, "fail_closed", reach);
         let malformed = Written::read(section, "malformed", |at| at.choice(&MALFORMED));
+        let drops = Written::read(section, "strict_params", drops);
+        let output = Written::read(section, "fit_output", output);
+        let contract = Written::read(section, "contract", |at| at.choice(&CONTRACTS));
+        let json = Written::read(section, "json", |at| at.choice(&JSON));
         on_break?;
         Ok(Self {
             hold: hold?.unwrap_or_default(),
@@ -79,6 +94,10 @@ impl<'a> Layer<'a> {
             checks: checks?,
             reach: reach?,
             malformed: malformed?,
+            drops: drops?,
+            output: output?,
+            contract: contract?,
+            json: json?,
         })
     }
 
@@ -101,6 +120,10 @@ impl<'a> Layer<'a> {
             checks: self.checks.over(&inherited.checks),
             reach: self.reach.over(&inherited.reach),
             malformed: self.malformed.over(&inherited.malformed),
+            drops: self.drops.over(&inherited.drops),
+            output: self.output.over(&inherited.output),
+            contract: self.contract.over(&inherited.contract),
+            json: self.json.over(&inherited.json),
         }
     }
 
@@ -153,4 +176,20 @@ fn reach(cursor: &Cursor<'_>) -> Read<Reach> {
         return Ok(Reach::SameModel);
     }
     Ok(Reach::Chain)
+}
+
+fn drops(cursor: &Cursor<'_>) -> Read<Drops> {
+    Ok(if cursor.boolean()? {
+        Drops::Refused
+    } else {
+        Drops::Allowed
+    })
+}
+
+fn output(cursor: &Cursor<'_>) -> Read<OutputFit> {
+    Ok(if cursor.boolean()? {
+        OutputFit::Fitted
+    } else {
+        OutputFit::AsAsked
+    })
 }

@@ -15,7 +15,7 @@ use super::section::Section;
 use super::targets::{Providers, Vendor};
 use crate::account::Keys;
 use crate::edge::{Limits, ProviderSettings, Settings};
-use crate::route::Policy;
+use crate::route::{Family, Policy};
 
 /// Reads the whole file.
 pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
@@ -89,6 +89,11 @@ fn known<'a>(cursor: Option<&Cursor<'a>>, read: &[ProviderSettings]) -> Provider
         found.map(|provider| Vendor {
             dialect: provider.dialect,
             profile: Arc::clone(&provider.profile),
+            family: Family::of(
+                provider.dialect,
+                &provider.spec.base.host,
+                &provider.profile.name,
+            ),
         })
     };
     names.into_iter().map(|name| (name, vendor(name))).collect()

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::capabilities::Capabilities;
 use super::cursor::{Cursor, Read, Reported};
 use super::hint::hint;
 use super::path::quoted;
@@ -13,8 +14,8 @@ use super::profile;
 use super::section::Section;
 use super::timeouts::Bounds;
 use crate::dialect::Profile;
-use crate::exchange::Dialect;
-use crate::route::{StreamUse, Target, Timeouts};
+use crate::exchange::{Abilities, Dialect, Need};
+use crate::route::{self, Family, StreamUse, Target, Timeouts};
 
 /// The longest model name of a provider; deployments and fine-tunes have long ones.
 const LONGEST_MODEL: usize = 256;
@@ -22,6 +23,12 @@ const LONGEST_MODEL: usize = 256;
 /// A target that gets less than a thousandth of its tier is better left out.
 const WEIGHT_RANGE: RangeInclusive<u32> = 1..=1_000;
 const WEIGHT: u32 = 1;
+
+const STREAMS: [(&str, StreamUse); 3] = [
+    ("as_asked", StreamUse::AsAsked),
+    ("always", StreamUse::Always),
+    ("never", StreamUse::Never),
+];
 
 /// The providers that targets may name; `None` for one with mistakes of its own.
 pub(super) type Providers<'a> = BTreeMap<&'a str, Option<Vendor>>;
@@ -31,6 +38,8 @@ pub(super) type Providers<'a> = BTreeMap<&'a str, Option<Vendor>>;
 pub(super) struct Vendor {
     pub(super) dialect: Dialect,
     pub(super) profile: Arc<Profile>,
+    /// Whose models it serves.
+    pub(super) family: Option<Family>,
 }
 
 /// The targets of a route so far, and where they are written.
@@ -55,12 +64,13 @@ impl<'a> OpenTarget<'a> {
             return Ok(Self { target, bounds });
         }
         let mut section = Section::open_or(cursor, "provider/model or a map")?;
-        section.later(&["capabilities"]);
         let target = section
             .required("target")
             .and_then(|cursor| named(&cursor, providers, taken));
         let weight = section.or("weight", WEIGHT, |cursor| cursor.number(&WEIGHT_RANGE));
         let price = section.maybe("price", price::read);
+        let capabilities = section.maybe("capabilities", Capabilities::read);
+        let stream = section.maybe("upstream_stream", |cursor| cursor.choice(&STREAMS));
         let bounds = section.maybe("timeouts", Bounds::read);
         let (base, dialect) = match &target {
             Ok(target) => (Arc::clone(&target.profile), target.dialect),
@@ -73,11 +83,20 @@ impl<'a> OpenTarget<'a> {
             profile::read(cursor, &base)
         });
         section.close();
+        let (price, stream, target) = (price?, stream?, target?);
         let target = Target {
             weight: weight?,
-            price: price?,
+            price: price.or(target.price),
             profile: profile?.map_or(base, Arc::new),
-            ..target?
+            abilities: match capabilities? {
+                Some(own) => Arc::new(own.over(&target.abilities)),
+                None => Arc::clone(&target.abilities),
+            },
+            ..target
+        };
+        let target = Target {
+            stream: stream.unwrap_or_else(|| usual(&target.abilities)),
+            ..target
         };
         let bounds = bounds?.unwrap_or_default();
         Ok(Self { target, bounds })
@@ -119,18 +138,29 @@ fn named<'a>(
     }
     taken.insert(text, cursor.clone());
     let vendor = vendor?;
+    let known = vendor.family.and_then(|family| route::model(family, model));
+    let abilities = known.map_or_else(Arc::default, |known| Arc::clone(&known.abilities));
     Ok(Target {
         name: text.into(),
         provider: provider.into(),
         model: model.into(),
         dialect: vendor.dialect,
         weight: WEIGHT,
-        price: None,
+        price: known.and_then(|known| known.price),
         timeouts: Timeouts::default(),
         profile: vendor.profile,
-        abilities: Arc::default(),
-        stream: StreamUse::default(),
+        stream: usual(&abilities),
+        abilities,
     })
+}
+
+/// How a model is asked where nothing is said: one that cannot stream, never for a stream.
+fn usual(abilities: &Abilities) -> StreamUse {
+    if abilities.lacks.has(Need::Streaming) {
+        StreamUse::Never
+    } else {
+        StreamUse::AsAsked
+    }
 }
 
 /// What is known of a provider that must be in the file.

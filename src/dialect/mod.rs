@@ -14,11 +14,16 @@ pub mod gemini;
 mod hear;
 mod leaf;
 mod name;
+mod needs;
 pub mod openai;
 mod profile;
 mod promise;
+mod prompt;
+mod tokens;
 mod voices;
 
+#[cfg(test)]
+mod needs_tests;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +34,8 @@ pub use dispatch::{
     build, conversation, failure, fault, fault_event, model, models, parse, path, promise,
 };
 pub use hear::{Stream, Told, whole};
+pub use needs::{Length, Wants, Watched, asked_json, lost, wants};
 pub use profile::{Auth, Change, OwnChange, Paths, Profile};
 pub use promise::{Offered, Promise, PromisedText, ToolInput};
+pub use prompt::Asked;
 pub use voices::{Label, Voices};

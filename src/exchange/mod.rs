@@ -16,7 +16,7 @@ pub use conversation::{
 };
 pub use event::{AsideKind, Event, Failure, Finish, Signed};
 pub use fault::{Fault, FaultKind};
-pub use need::{Abilities, Need, Needs, Prefill, Sampled, Thinking};
+pub use need::{Abilities, Need, Needs, Prefill, Sampled, Thinking, Tokenizer};
 pub use request::{Delivery, Form, Request, Task, UsageWish};
 pub use usage::Usage;
 

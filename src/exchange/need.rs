@@ -140,6 +140,30 @@ impl Needs {
         Self(self.0 & other.0)
     }
 
+    /// Without any of these.
+    #[must_use]
+    pub const fn except(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// With what cannot be had without those that are in it: without tools there is no choice
+    /// among them.
+    #[must_use]
+    pub const fn implied(self) -> Self {
+        if self.has(Need::Tools) {
+            self.with(Need::ParallelTools)
+                .with(Need::ToolChoice)
+                .with(Need::NativeTools)
+        } else {
+            self
+        }
+    }
+
+    /// Whether it has none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// Whether it is in the set.
     pub const fn has(self, need: Need) -> bool {
         self.0 & 1 << need as u8 != 0
@@ -174,6 +198,8 @@ pub struct Abilities {
     pub thinking: Thinking,
     /// Whether an assistant turn at the end is gone on with.
     pub prefill: Prefill,
+    /// How it counts.
+    pub tokenizer: Tokenizer,
 }
 
 impl Abilities {
@@ -186,6 +212,7 @@ impl Abilities {
         sampling: Sampled::Freely,
         thinking: Thinking::Unknown,
         prefill: Prefill::Unknown,
+        tokenizer: Tokenizer::Unknown,
     };
 }
 
@@ -223,6 +250,16 @@ pub enum Prefill {
     Continues,
     /// It refuses it.
     Refuses,
+}
+
+/// How a model counts tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tokenizer {
+    /// Not known.
+    #[default]
+    Unknown,
+    /// `OpenAI`'s `o200k_base`.
+    O200k,
 }
 
 #[cfg(test)]

@@ -11,11 +11,13 @@ mod splice;
 #[cfg(test)]
 mod tests;
 mod text;
+mod walk;
 
 pub use fields::Fields;
 pub use growing::{Growing, Impossible, Top};
 pub use splice::Edit;
 pub use text::{put_string, put_text, string};
+pub use walk::{Walk, Written};
 
 /// Why a document is refused, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -28,6 +28,11 @@ impl<'a> Scanner<'a> {
         Ok(Self { document, at: 0 })
     }
 
+    /// At the start of a value that is known to be UTF-8.
+    pub(super) fn trusting(document: &'a [u8]) -> Self {
+        Self { document, at: 0 }
+    }
+
     /// The offset of the next byte.
     pub(super) fn at(&self) -> usize {
         self.at

@@ -92,7 +92,8 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     pub(super) fn new(client: &'c mut C, job: &'j Job<'j>, stop: Stop<'c>) -> Self {
         let now = Instant::now();
         let policy = job.policy();
-        let plan = job.live.plan(job.fallback, now);
+        let wants = job.live.wants(job.request);
+        let plan = job.live.plan(job.fallback, &wants, now);
         let left_out = plan.left_out.iter().filter_map(|omission| {
             let lane = job.live.lane(omission.target)?;
             Some((Arc::clone(&lane.target.name), omission.reason.name()))

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use crate::dialect::{self, Wants};
+use crate::exchange::Request;
 use crate::relay::allowance::Allowance;
 use crate::relay::standing::{Standings, TargetState};
-use crate::route::{self, Ask, Condition, Plan, Policy, Route, Routes, Standing, Target};
+use crate::route::{self, Ask, Condition, Plan, Policy, Route, Routes, Standing, Target, Watch};
 use crate::upstream::Provider;
 
 /// The live providers of a generation, by name.
@@ -19,6 +21,7 @@ const HEDGE_FLOOR: u32 = 1;
 /// A route with its targets' live state. Belongs to one generation; the states outlive it.
 pub struct LiveRoute {
     route: Arc<Route>,
+    watch: Watch,
     lanes: Vec<Lane>,
     turn: AtomicU64,
     hedges: Option<Allowance>,
@@ -51,6 +54,7 @@ impl LiveRoute {
             let hedge = route.policy.hedge;
             Self {
                 route: Arc::clone(route),
+                watch: Watch::of(route),
                 lanes: route.targets().map(lane).collect(),
                 turn: AtomicU64::new(0),
                 hedges: hedge.map(|hedge| Allowance::new(hedge.share, HEDGE_FLOOR, Instant::now())),
@@ -77,14 +81,19 @@ impl LiveRoute {
         self.lanes.iter().map(|lane| (&lane.target, &lane.state))
     }
 
+    /// What a request wants, as far as it makes a difference here.
+    pub fn wants<'a>(&self, request: &'a Request) -> Wants<'a> {
+        dialect::wants(request, self.watch.watched(request.dialect))
+    }
+
     /// Plans an exchange as things stand at `now`.
-    pub fn plan(&self, fallback: Fallback, now: Instant) -> Plan {
+    pub fn plan(&self, fallback: Fallback, wants: &Wants<'_>, now: Instant) -> Plan {
         let ask = Ask {
             turn: self.turn.fetch_add(1, Ordering::Relaxed),
             fallback: fallback == Fallback::On,
         };
         let breaker = self.policy().breaker.as_ref();
-        route::plan(&self.route, ask, |place, _| match self.lane(place) {
+        route::plan(&self.route, ask, wants, |place, _| match self.lane(place) {
             Some(lane) if lane.provider.is_some() => lane.state.condition(breaker, now),
             _ => Condition {
                 standing: Standing::NoProvider,

@@ -4,9 +4,12 @@
 
 use smallvec::SmallVec;
 
+use crate::dialect::Wants;
+use crate::exchange::Need;
 use crate::route::balance::{Seat, Seats, arrange};
+use crate::route::capable::objection;
 use crate::route::condition::{Condition, Resort, Standing};
-use crate::route::{Reach, Route, Target};
+use crate::route::{LeftOut, Omission, Reach, Route, Target};
 
 /// What an exchange wants of its plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,47 +40,20 @@ pub struct Place {
     pub resort: Option<Resort>,
 }
 
-/// A target that is not in a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Omission {
-    /// Its place in [`Route::targets`].
-    pub target: usize,
-    /// Why.
-    pub reason: LeftOut,
-}
-
-/// Why a target is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeftOut {
-    /// Its provider is gone.
-    NoProvider,
-    /// The client turned fallback off.
-    FallbackOff,
-    /// The route is `fail_closed` and this is another model.
-    FailClosed,
-}
-
-impl LeftOut {
-    /// The name in log, headers and `explain`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::NoProvider => "no_provider",
-            Self::FallbackOff => "fallback_off",
-            Self::FailClosed => "fail_closed",
-        }
-    }
-}
-
 /// Plans an exchange: tier by tier, each in the order of its balance. Last resorts come behind all
 /// tiers, those that somebody probes first, then the one that opens first; none is left out for
 /// its breaker alone, for an error is certain not to be an answer.
 ///
+/// A target that cannot serve what the request wants is left out before anything is sent.
+///
 /// `condition` is asked once for each target, in the order in which they are written.
-pub fn plan(route: &Route, ask: Ask, condition: impl Fn(usize, &Target) -> Condition) -> Plan {
-    let only_model = match route.policy.reach {
-        Reach::Chain => None,
-        Reach::SameModel => route.targets().next().map(|first| &first.model),
-    };
+pub fn plan(
+    route: &Route,
+    ask: Ask,
+    wants: &Wants<'_>,
+    condition: impl Fn(usize, &Target) -> Condition,
+) -> Plan {
+    let only = only_model(route, wants);
     let mut plan = Plan::default();
     let mut next = 0..;
     for tier in &route.tiers {
@@ -86,10 +62,13 @@ pub fn plan(route: &Route, ask: Ask, condition: impl Fn(usize, &Target) -> Condi
             let condition = condition(target, named);
             let reason = match condition.standing {
                 Standing::NoProvider => LeftOut::NoProvider,
-                Standing::Known(_) if only_model.is_some_and(|only| *only != named.model) => {
-                    LeftOut::FailClosed
-                }
                 Standing::Known(admission) => {
+                    let other = only.filter(|(only, _)| **only != *named.model);
+                    let other = other.map(|(_, reason)| reason);
+                    if let Some(reason) = other.or_else(|| objection(&route.policy, named, wants)) {
+                        plan.left_out.push(Omission { target, reason });
+                        continue;
+                    }
                     let resort = Resort::of(admission);
                     let balance = tier.balance;
                     let seat = Seat::new(target, named, resort, balance, ask.turn, &condition);
@@ -110,6 +89,17 @@ pub fn plan(route: &Route, ask: Ask, condition: impl Fn(usize, &Target) -> Condi
         plan.keep_first();
     }
     plan
+}
+
+/// The only model that may answer, and why.
+fn only_model<'r>(route: &'r Route, wants: &Wants<'_>) -> Option<(&'r str, LeftOut)> {
+    let reason = match route.policy.reach {
+        Reach::SameModel => LeftOut::FailClosed,
+        Reach::Chain if wants.needs.has(Need::Embeddings) => LeftOut::OtherVectors,
+        Reach::Chain => return None,
+    };
+    let first = route.targets().next()?;
+    Some((&first.model, reason))
 }
 
 impl Plan {

@@ -38,6 +38,14 @@ pub struct Policy {
     pub reach: Reach,
     /// What a frame that cannot be read does to a stream that has been committed.
     pub malformed: Malformed,
+    /// Whether a target may be asked without a parameter that it would not hear of.
+    pub drops: Drops,
+    /// What becomes of a bound on the answer that a target cannot keep to.
+    pub output: OutputFit,
+    /// Whether whole JSON answers are held against the request's schema.
+    pub contract: Contracts,
+    /// How JSON comes from targets without a mode for it.
+    pub json: Json,
 }
 
 /// How much of an answer's head is held back.
@@ -154,6 +162,46 @@ pub enum Malformed {
     Skip,
 }
 
+/// Whether a target may be asked without a parameter that it would not hear of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Drops {
+    /// Harmless ones are dropped, and named.
+    #[default]
+    Allowed,
+    /// `strict_params`: it is left out.
+    Refused,
+}
+
+/// What becomes of a bound on the answer that a target cannot keep to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OutputFit {
+    /// The target is left out.
+    #[default]
+    AsAsked,
+    /// `fit_output`: the bound is lowered.
+    Fitted,
+}
+
+/// Whether whole JSON answers are held against the request's schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Contracts {
+    /// They are not.
+    #[default]
+    Off,
+    /// What breaks it is a failure to fall back from.
+    Enforce,
+}
+
+/// How JSON comes from targets without a mode for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Json {
+    /// It is made up for, where the request is translated for the target.
+    #[default]
+    Emulate,
+    /// Not at all: the target is left out.
+    Native,
+}
+
 impl Default for Policy {
     fn default() -> Self {
         Self {
@@ -170,6 +218,10 @@ impl Default for Policy {
             checks: Vec::new(),
             reach: Reach::default(),
             malformed: Malformed::default(),
+            drops: Drops::default(),
+            output: OutputFit::default(),
+            contract: Contracts::default(),
+            json: Json::default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::dialect::Profile;
 use crate::exchange::{Abilities, Delivery, Dialect, Form};
 use crate::route::{Policy, Timeouts};
-use crate::units::MicroUsd;
+use crate::units::{MicroUsd, Tokens};
 
 /// A model at a provider: what an attempt is made at.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +31,23 @@ pub struct Target {
     pub abilities: Arc<Abilities>,
     /// In what form it answers.
     pub stream: StreamUse,
+}
+
+impl Target {
+    /// The longest prompt it takes, where that is known.
+    pub fn window(&self) -> Option<Tokens> {
+        let Abilities {
+            context, max_input, ..
+        } = *self.abilities;
+        [context, max_input].into_iter().flatten().min()
+    }
+
+    /// Whether it is known to take longer prompts than another: where to go with one that was too
+    /// long for that.
+    pub fn is_roomier_than(&self, other: &Self) -> bool {
+        let windows = self.window().zip(other.window());
+        windows.is_some_and(|(own, other)| own > other)
+    }
 }
 
 /// Whether a target is asked for streams.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use super::marked::marked;
 use crate::config::{show_duration, show_usd};
+use crate::exchange::{Abilities, Need};
 use crate::route::{
-    Balance, Check, Choice, Hedge, HedgeAfter, Hold, Malformed, Policy, Reach, Refusals, Route,
-    Target, Tier, Timeouts,
+    Balance, Check, Choice, Contracts, Drops, Hedge, HedgeAfter, Hold, Json, Malformed, OutputFit,
+    Policy, Reach, Refusals, Route, StreamUse, Target, Tier, Timeouts,
 };
 use crate::upstream::BreakerPolicy;
 
@@ -33,7 +34,7 @@ const PROMISES: [Line<Policy>; 4] = [
 ];
 
 /// What comes after them.
-const FAILURES: [Line<Policy>; 11] = [
+const FAILURES: [Line<Policy>; 15] = [
     ("same_target", |it| it.retries.same_target.to_string()),
     ("max_attempts", |it| it.retries.max_attempts.to_string()),
     ("patience", |it| show_duration(it.retries.patience)),
@@ -45,6 +46,14 @@ const FAILURES: [Line<Policy>; 11] = [
     ("checks", checks),
     ("fail_closed", |it| fail_closed(it.reach).to_owned()),
     ("malformed", |it| malformed(it.malformed).to_owned()),
+    ("strict_params", |it| {
+        (it.drops == Drops::Refused).to_string()
+    }),
+    ("fit_output", |it| {
+        (it.output == OutputFit::Fitted).to_string()
+    }),
+    ("contract", |it| contract(it.contract).to_owned()),
+    ("json", |it| json(it.json).to_owned()),
 ];
 
 /// Writes one route.
@@ -87,7 +96,7 @@ fn print_tier(
 /// A target's bounds are shown where they are not those of its route.
 fn print_target(target: &Target, route: &Timeouts, out: &mut impl Write) -> io::Result<()> {
     let price = match target.price {
-        None => "price none (default)".to_owned(),
+        None => "price not known".to_owned(),
         Some(price) => {
             let (input, output) = (show_usd(price.input), show_usd(price.output));
             format!("price {input} USD in, {output} USD out")
@@ -95,6 +104,7 @@ fn print_target(target: &Target, route: &Timeouts, out: &mut impl Write) -> io::
     };
     let weight = marked(&target.weight, &1);
     writeln!(out, "    {}: weight {weight}, {price}", target.name)?;
+    print_abilities(target, out)?;
     for (name, show) in BOUNDS {
         let own = show(&target.timeouts);
         if own != show(route) {
@@ -102,6 +112,40 @@ fn print_target(target: &Target, route: &Timeouts, out: &mut impl Write) -> io::
         }
     }
     Ok(())
+}
+
+/// What is known of a target's model, if anything is.
+fn print_abilities(target: &Target, out: &mut impl Write) -> io::Result<()> {
+    let Abilities {
+        lacks,
+        context,
+        max_input,
+        max_output,
+        ..
+    } = *target.abilities;
+    for (name, size) in [
+        ("context", context),
+        ("max_input", max_input),
+        ("max_output", max_output),
+    ] {
+        if let Some(size) = size {
+            writeln!(out, "      {name} {} tokens", size.0)?;
+        }
+    }
+    // Of every chat model that is known.
+    let lacks: Vec<&str> = lacks
+        .without(Need::Embeddings)
+        .iter()
+        .map(Need::name)
+        .collect();
+    if !lacks.is_empty() {
+        writeln!(out, "      lacks {}", lacks.join(", "))?;
+    }
+    match target.stream {
+        StreamUse::AsAsked => Ok(()),
+        StreamUse::Always => writeln!(out, "      upstream_stream always"),
+        StreamUse::Never => writeln!(out, "      upstream_stream never"),
+    }
 }
 
 fn balance(balance: Balance) -> &'static str {
@@ -193,6 +237,20 @@ fn malformed(malformed: Malformed) -> &'static str {
     match malformed {
         Malformed::Break => "break",
         Malformed::Skip => "skip",
+    }
+}
+
+fn contract(contract: Contracts) -> &'static str {
+    match contract {
+        Contracts::Off => "off",
+        Contracts::Enforce => "enforce",
+    }
+}
+
+fn json(json: Json) -> &'static str {
+    match json {
+        Json::Emulate => "emulate",
+        Json::Native => "native",
     }
 }
 

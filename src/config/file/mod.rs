@@ -14,14 +14,16 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::policy::{
-    BreakerFile, BreakerOnFile, CheckFile, ChoiceFile, DefaultsFile, HedgeAfterFile, HedgeFile,
-    HedgeOnFile, HoldFile, HoldHeadFile, HoldWordFile, KeepaliveFile, MalformedFile, OnBreakFile,
-    P95File, RefusalsFile, RetriesFile, ShareFile, TimeoutsFile, VerdictsFile,
+    BreakerFile, BreakerOnFile, CheckFile, ChoiceFile, ContractFile, DefaultsFile, HedgeAfterFile,
+    HedgeFile, HedgeOnFile, HoldFile, HoldHeadFile, HoldWordFile, JsonFile, KeepaliveFile,
+    MalformedFile, OnBreakFile, P95File, RefusalsFile, RetriesFile, ShareFile, TimeoutsFile,
+    VerdictsFile,
 };
 pub use self::profile::{AuthFile, FullProfileFile, ProfileFile};
 pub use self::route::{
-    FullRouteFile, FullTargetFile, FullTierFile, PriceFile, RouteFile, TargetFile, TierBalanceFile,
-    TierFile,
+    AbilityFile, CapabilitiesFile, FullRouteFile, FullTargetFile, FullTierFile, PrefillFile,
+    PriceFile, RouteFile, SamplingFile, TargetFile, ThinkingFile, TierBalanceFile, TierFile,
+    UpstreamStreamFile,
 };
 pub use self::value::{
     AddressFile, DigestFile, DurationFile, OffFile, PercentFile, SecretFile, SizeFile, TargetName,

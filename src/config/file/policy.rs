@@ -39,6 +39,34 @@ pub struct DefaultsFile {
     pub fail_closed: Option<bool>,
     /// What a frame that cannot be read does to a stream that has begun. Default: `break`.
     pub malformed: Option<MalformedFile>,
+    /// Whether a parameter that a target would not hear of leaves it out. Default: false.
+    pub strict_params: Option<bool>,
+    /// Whether the bound on an answer is lowered to what a target can give. Default: false.
+    pub fit_output: Option<bool>,
+    /// Whether whole JSON answers are held against the request's schema. Default: `off`.
+    pub contract: Option<ContractFile>,
+    /// How JSON comes from targets without a mode for it. Default: `emulate`.
+    pub json: Option<JsonFile>,
+}
+
+/// Whether whole JSON answers are held against the request's schema.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ContractFile {
+    /// They are not.
+    Off,
+    /// What breaks it is a failure to fall back from.
+    Enforce,
+}
+
+/// How JSON comes from targets without a mode for it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JsonFile {
+    /// It is made up for, where the request is translated for the target.
+    Emulate,
+    /// Not at all: the target is left out.
+    Native,
 }
 
 /// How much of an answer's head is held back.

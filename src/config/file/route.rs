@@ -4,8 +4,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::policy::{
-    BreakerFile, CheckFile, HedgeFile, HoldFile, KeepaliveFile, MalformedFile, OnBreakFile,
-    RefusalsFile, RetriesFile, TimeoutsFile, VerdictsFile,
+    BreakerFile, CheckFile, ContractFile, HedgeFile, HoldFile, JsonFile, KeepaliveFile,
+    MalformedFile, OnBreakFile, RefusalsFile, RetriesFile, TimeoutsFile, VerdictsFile,
 };
 use super::profile::ProfileFile;
 use super::value::{DurationFile, TargetName};
@@ -57,6 +57,14 @@ pub struct FullRouteFile {
     pub fail_closed: Option<bool>,
     /// What a frame that cannot be read does to a stream that has begun. Default: `break`.
     pub malformed: Option<MalformedFile>,
+    /// Whether a parameter that a target would not hear of leaves it out. Default: false.
+    pub strict_params: Option<bool>,
+    /// Whether the bound on an answer is lowered to what a target can give. Default: false.
+    pub fit_output: Option<bool>,
+    /// Whether whole JSON answers are held against the request's schema. Default: `off`.
+    pub contract: Option<ContractFile>,
+    /// How JSON comes from targets without a mode for it. Default: `emulate`.
+    pub json: Option<JsonFile>,
 }
 
 /// A tier: its targets, or a map.
@@ -115,12 +123,133 @@ pub struct FullTargetFile {
     /// Its share among the equals of its tier. Default: 1.
     #[schemars(range(min = 1, max = 1000))]
     pub weight: Option<u32>,
-    /// What it charges. Default: unknown.
+    /// What it charges. Default: as in the catalogue, if the model is there.
     pub price: Option<PriceFile>,
+    /// What its model can do, before what the catalogue says.
+    pub capabilities: Option<CapabilitiesFile>,
+    /// In what form it answers. Default: `as_asked`; `never` for a model that cannot stream.
+    pub upstream_stream: Option<UpstreamStreamFile>,
     /// The bounds of one attempt, before those of the route.
     pub timeouts: Option<TimeoutsFile>,
     /// How this model differs from what its provider says of all of them.
     pub profile: Option<ProfileFile>,
+}
+
+/// What a model can do. What is left out is as in the catalogue.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CapabilitiesFile {
+    /// The window in tokens: prompt and answer.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub context: Option<u32>,
+    /// The longest prompt in tokens, where it is less.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub max_input: Option<u32>,
+    /// The longest answer in tokens.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub max_output: Option<u32>,
+    /// What it cannot do.
+    #[schemars(extend("uniqueItems" = true))]
+    pub lacks: Option<Vec<AbilityFile>>,
+    /// What it can do, whatever the catalogue says.
+    #[schemars(extend("uniqueItems" = true))]
+    pub has: Option<Vec<AbilityFile>>,
+    /// Whether it takes `temperature` and its kin.
+    pub sampling: Option<SamplingFile>,
+    /// How it is told how long to think.
+    pub thinking: Option<ThinkingFile>,
+    /// What it does with an assistant turn at the end of a prompt.
+    pub prefill: Option<PrefillFile>,
+}
+
+/// Something that a model can do or cannot.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AbilityFile {
+    /// Calls of functions.
+    Tools,
+    /// Several calls in one answer.
+    ParallelTools,
+    /// A call that must be made.
+    ToolChoice,
+    /// Tools whose input is no JSON, or that the provider runs itself.
+    NativeTools,
+    /// Pictures in the prompt.
+    Images,
+    /// Sound in the prompt.
+    AudioIn,
+    /// Sound or pictures in the answer.
+    MediaOut,
+    /// Files in the prompt.
+    Documents,
+    /// JSON objects.
+    JsonMode,
+    /// JSON of a schema.
+    JsonSchema,
+    /// More than one answer.
+    Choices,
+    /// Log-probabilities.
+    Logprobs,
+    /// Weights of single tokens.
+    LogitBias,
+    /// Texts that end the answer.
+    Stop,
+    /// Thoughts that are shown or steered.
+    Reasoning,
+    /// State, files or features that one vendor keeps.
+    Native,
+    /// Streamed answers.
+    Streaming,
+    /// Conversations.
+    Chat,
+    /// Plain completions.
+    Completions,
+    /// Embeddings.
+    Embeddings,
+}
+
+/// Whether a model takes `temperature` and its kin.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SamplingFile {
+    /// It does.
+    Freely,
+    /// It refuses all but the default.
+    Fixed,
+}
+
+/// How a model is told how long to think.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ThinkingFile {
+    /// It does not think.
+    Never,
+    /// By a number of tokens.
+    Budget,
+    /// By a level.
+    Level,
+}
+
+/// What a model does with an assistant turn at the end of a prompt.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrefillFile {
+    /// It goes on with it.
+    Continues,
+    /// It refuses it.
+    Refuses,
+}
+
+/// In what form a target answers.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum UpstreamStreamFile {
+    /// As the client asks.
+    AsAsked,
+    /// As a stream: its clocks then watch over whole answers too.
+    Always,
+    /// Whole: it becomes a stream for a client that asked for one.
+    Never,
 }
 
 /// What a target charges for a million tokens, in USD with at most six decimals.

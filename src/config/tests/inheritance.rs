@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{LISTEN, PROVIDERS, good_route, read, route, top};
 use crate::exchange::Class;
 use crate::route::{
-    Balance, Check, Choice, Hedge, HedgeAfter, Hold, Malformed, Policy, Price, Reach, Refusals,
-    Retries, Route, Target, Timeouts,
+    Balance, Check, Choice, Contracts, Drops, Hedge, HedgeAfter, Hold, Json, Malformed, OutputFit,
+    Policy, Price, Reach, Refusals, Retries, Route, Target, Timeouts,
 };
 use crate::units::{MicroUsd, Tokens};
 use crate::upstream::BreakerPolicy;
@@ -53,9 +53,7 @@ fn a_route_that_says_nothing_gets_what_is_shipped() {
     assert_eq!(under(empty, empty), Policy::default());
 }
 
-#[test]
-fn every_key_is_taken() {
-    let keys = "
+const EVERY_KEY: &str = "
     hold: {tokens: 7, at_most: 250ms}
     on_break: error
     keepalive: 15s
@@ -69,7 +67,14 @@ fn every_key_is_taken() {
     refusal_texts: [I cannot, Désolé]
     checks: [tools, json]
     fail_closed: true
-    malformed: skip";
+    malformed: skip
+    strict_params: true
+    fit_output: true
+    contract: enforce
+    json: native";
+
+#[test]
+fn every_key_is_taken() {
     let expected = Policy {
         hold: head(7, ms(250)),
         keepalive: Some(s(15)),
@@ -106,9 +111,13 @@ fn every_key_is_taken() {
         checks: vec![Check::Tools, Check::Json],
         reach: Reach::SameModel,
         malformed: Malformed::Skip,
+        drops: Drops::Refused,
+        output: OutputFit::Fitted,
+        contract: Contracts::Enforce,
+        json: Json::Native,
     };
-    assert_eq!(own(keys), expected);
-    let defaults = format!("defaults:{}\n", keys.replace("\n    ", "\n  "));
+    assert_eq!(own(EVERY_KEY), expected);
+    let defaults = format!("defaults:{}\n", EVERY_KEY.replace("\n    ", "\n  "));
     assert_eq!(good(&top(&defaults)).policy, expected);
 }
 

@@ -301,7 +301,7 @@ const TOP: Cases = &[
     (
         "defaults: {tiers: []}\n",
         &[
-            "4:12: defaults.tiers: unknown key; known here: hold, on_break, keepalive, deadline, timeouts, retries, breaker, hedge, verdicts, refusals, refusal_texts, checks, fail_closed, malformed",
+            "4:12: defaults.tiers: unknown key; known here: hold, on_break, keepalive, deadline, timeouts, retries, breaker, hedge, verdicts, refusals, refusal_texts, checks, fail_closed, malformed, strict_params, fit_output, contract, json",
         ],
     ),
     (

@@ -9,7 +9,7 @@ const ROUTES: Cases = &[
         "tiers: [{zzz: 1, targets: [{zzz: 1, target: b/m}]}]\n",
         &[
             "5:14: routes.r.tiers[0].zzz: unknown key; known here: balance, targets",
-            "5:33: routes.r.tiers[0].targets[0].zzz: unknown key; known here: target, weight, price, timeouts, profile",
+            "5:33: routes.r.tiers[0].targets[0].zzz: unknown key; known here: target, weight, price, capabilities, upstream_stream, timeouts, profile",
             "5:49: routes.r.tiers[0].targets[0].target: there is no provider \"b\"; known here: a",
         ],
     ),
@@ -95,7 +95,7 @@ const ROUTES: Cases = &[
     ),
     (
         "tiers: [[{target: a/m, capabilities: []}]]\n",
-        &["5:28: routes.r.tiers[0][0].capabilities: not supported by this version"],
+        &["5:42: routes.r.tiers[0][0].capabilities: expected a map, found a list"],
     ),
     (
         "tiers: [[{target: a/m, profile: mistrl}]]\n",
@@ -110,6 +110,23 @@ const ROUTES: Cases = &[
             "5:52: routes.r.tiers[0][0].profile.drop[1]: \"/model\" is segue's own to write",
             "5:60: routes.r.tiers[0][0].profile.drop[2]: \"/a/\" is not a place: a JSON pointer like /top_k or /tools/*/function/strict, at most 8 steps",
             "5:66: routes.r.tiers[0][0].profile.lik: unknown key; did you mean \"like\"?",
+        ],
+    ),
+    (
+        "tiers: [[{target: a/m, capabilities: {contxt: 1, lacks: [image, images, images], has: [context]}}]]\n",
+        &[
+            "5:43: routes.r.tiers[0][0].capabilities.contxt: unknown key; did you mean \"context\"?",
+            "5:62: routes.r.tiers[0][0].capabilities.lacks[0]: \"image\" is unknown; did you mean \"images\"?",
+            "5:77: routes.r.tiers[0][0].capabilities.lacks[2]: \"images\" is there twice",
+            "5:92: routes.r.tiers[0][0].capabilities.has[0]: \"context\" is unknown; known here: tools, parallel_tools, tool_choice, native_tools, images, audio_in, media_out, documents, json_mode, json_schema, choices, logprobs, logit_bias, stop, reasoning, native, streaming, chat, completions, embeddings",
+        ],
+    ),
+    (
+        "tiers: [[{target: a/m, capabilities: {max_output: 0, lacks: [tools], has: [tools]}, upstream_stream: on}]]\n",
+        &[
+            "5:55: routes.r.tiers[0][0].capabilities.max_output: 0 is out of range: 1 to 100000000",
+            "5:79: routes.r.tiers[0][0].capabilities.has: \"tools\" is in `lacks` too",
+            "5:106: routes.r.tiers[0][0].upstream_stream: \"on\" is unknown; known here: as_asked, always, never",
         ],
     ),
     (
@@ -168,7 +185,7 @@ const GOOD_ROUTES: Cases = &[
     (
         "zzz: 1\n    deadline: 5s\n    timeouts: {zzz: 1, stall: 6s}\n",
         &[
-            "6:5: routes.r.zzz: unknown key; known here: tiers, hold, on_break, keepalive, deadline, timeouts, retries, breaker, hedge, verdicts, refusals, refusal_texts, checks, fail_closed, malformed",
+            "6:5: routes.r.zzz: unknown key; known here: tiers, hold, on_break, keepalive, deadline, timeouts, retries, breaker, hedge, verdicts, refusals, refusal_texts, checks, fail_closed, malformed, strict_params, fit_output, contract, json",
             "8:16: routes.r.timeouts.zzz: unknown key; known here: connect, first_token, stall, total, write, min_rate",
             "8:31: routes.r.timeouts.stall: 6s is longer than the deadline, 5s",
         ],

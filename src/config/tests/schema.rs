@@ -11,7 +11,7 @@ use super::certificates::Authority;
 use super::read;
 use crate::config::file::ConfigFile;
 use crate::config::{parse, schema};
-use crate::exchange::Class;
+use crate::exchange::{Class, Need};
 
 const EXAMPLE: &str = include_str!("../../../conf/segue.yaml");
 
@@ -62,7 +62,7 @@ providers: {a: {????: 0, health: {????: 0}, tls: {????: 0}, dns: {????: 0}, prof
 routes:
   r:
     ????: 0
-    tiers: [{????: 0, targets: [{????: 0, price: {????: 0}}]}]
+    tiers: [{????: 0, targets: [{????: 0, price: {????: 0}, capabilities: {????: 0}}]}]
     hold: {????: 0}
     timeouts: {????: 0}
     retries: {????: 0}
@@ -99,6 +99,10 @@ const SECTIONS: [(&str, &str); 26] = [
     ("routes.r.tiers[0].", "FullTierFile"),
     ("routes.r.tiers[0].targets[0].", "FullTargetFile"),
     ("routes.r.tiers[0].targets[0].price.", "PriceFile"),
+    (
+        "routes.r.tiers[0].targets[0].capabilities.",
+        "CapabilitiesFile",
+    ),
     ("defaults.", "DefaultsFile"),
     ("passthrough.", "PassthroughFile"),
     ("limits.", "LimitsFile"),
@@ -131,6 +135,17 @@ fn defaults_and_routes_share_all_keys_but_tiers() {
     let mut of_routes = properties["FullRouteFile"].clone();
     assert!(of_routes.remove("tiers"));
     assert_eq!(properties["DefaultsFile"], of_routes);
+}
+
+#[test]
+fn the_schema_knows_every_ability() {
+    let sized = [Need::Context, Need::Output];
+    let needs = Need::ALL.into_iter().filter(|need| !sized.contains(need));
+    let needs: BTreeSet<&str> = needs.map(Need::name).collect();
+    let schema = schema();
+    let words = schema["$defs"]["AbilityFile"]["oneOf"].as_array().unwrap();
+    let words: BTreeSet<&str> = words.iter().filter_map(|it| it["const"].as_str()).collect();
+    assert_eq!(words, needs);
 }
 
 #[test]

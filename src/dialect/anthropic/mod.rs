@@ -5,6 +5,7 @@ pub mod decode;
 pub mod encode;
 mod id;
 mod input;
+pub mod needs;
 pub mod parse;
 pub mod promise;
 mod text;

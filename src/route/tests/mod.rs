@@ -10,11 +10,13 @@ use super::{
     Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Price, Reach, Resort, Route,
     Standing, StreamUse, Target, Tier, Timeouts, plan,
 };
+use crate::dialect::Wants;
 use crate::exchange::Dialect;
 use crate::units::MicroUsd;
 use crate::upstream::Admission;
 
 mod balance;
+mod capable;
 mod rules;
 
 const IDLE: Condition = Condition {
@@ -30,6 +32,10 @@ const ASK: Ask = Ask {
     turn: 0,
     fallback: true,
 };
+
+fn nothing() -> Wants<'static> {
+    Wants::nothing(Dialect::OpenAi)
+}
 
 fn standing(admission: Admission) -> Condition {
     Condition {
@@ -92,7 +98,7 @@ fn tiers_follow_one_another() {
 fn each_target_is_looked_at_once_and_by_its_own_place() {
     let route = written([2, 2]);
     let asked = std::cell::RefCell::new(Vec::new());
-    plan(&route, ASK, |target, named| {
+    plan(&route, ASK, &nothing(), |target, named| {
         asked.borrow_mut().push((target, named.model.to_string()));
         IDLE
     });
@@ -216,7 +222,9 @@ fn four_targets_need_no_allocation() {
         ..ASK
     };
     for (ask, conditions) in [(ASK, [IDLE; 4]), (ask, [IDLE; 4]), (ASK, [GONE; 4])] {
-        let plan = plan(&written([3, 1]), ask, |target, _| conditions[target]);
+        let plan = plan(&written([3, 1]), ask, &nothing(), |target, _| {
+            conditions[target]
+        });
         assert!(!plan.places.spilled() && !plan.left_out.spilled());
     }
 }
@@ -300,7 +308,9 @@ fn orders(
 ) -> BTreeMap<Vec<usize>, u32> {
     let mut orders = BTreeMap::new();
     for turn in turns {
-        let Plan { places, .. } = plan(route, Ask { turn, ..ASK }, |target, _| conditions[target]);
+        let Plan { places, .. } = plan(route, Ask { turn, ..ASK }, &nothing(), |target, _| {
+            conditions[target]
+        });
         let order = places.iter().map(|place| place.target).collect();
         *orders.entry(order).or_default() += 1;
     }

@@ -2,13 +2,14 @@
 //! includes this file too, so it takes its names from the module above.
 
 use super::{
-    Admission, Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Reach, Resort, Route,
-    Standing, Target, plan,
+    Admission, Ask, Balance, Condition, Dialect, LeftOut, Omission, Place, Plan, Reach, Resort,
+    Route, Standing, Target, Wants, plan,
 };
 
 /// Plans, and checks the plan against a plain reading of what it promises.
 pub(super) fn assert_kept(route: &Route, ask: Ask, conditions: &[Condition]) -> Plan {
-    let planned = |ask| plan(route, ask, |target, _| conditions[target]);
+    let wants = Wants::nothing(Dialect::OpenAi);
+    let planned = |ask| plan(route, ask, &wants, |target, _| conditions[target]);
     let got = planned(ask);
     assert_eq!(got, planned(ask), "the same question has the same plan");
 
