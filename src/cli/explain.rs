@@ -48,7 +48,7 @@ pub(super) struct Args {
     /// [default: openai]
     #[arg(
         long,
-        value_name = "FORMAT",
+        value_name = "API",
         default_value = "openai",
         value_parser = ["openai", "anthropic"],
         hide_default_value = true,
