@@ -44,8 +44,17 @@ pub(super) struct Args {
     /// target would get
     #[arg(short, long, value_name = "FILE", verbatim_doc_comment)]
     body: Option<PathBuf>,
-    /// The format that the client speaks
-    #[arg(long, value_name = "FORMAT", default_value = "openai", value_parser = ["openai", "anthropic"])]
+    /// The client's format: openai or anthropic
+    /// [default: openai]
+    #[arg(
+        long,
+        value_name = "API",
+        default_value = "openai",
+        value_parser = ["openai", "anthropic"],
+        hide_default_value = true,
+        hide_possible_values = true,
+        verbatim_doc_comment
+    )]
     dialect: String,
     /// As with the header `x-segue-fallback: off`.
     #[arg(long)]

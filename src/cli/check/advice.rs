@@ -74,8 +74,14 @@ fn known(target: &Target, providers: &Providers<'_>) -> Option<&'static route::M
     route::model(family, &target.model)
 }
 
+/// A server in one's own network calls its models as it likes.
 fn unknown(target: &Target, providers: &Providers<'_>) -> Option<String> {
-    let silent = *target.abilities == Abilities::UNKNOWN;
+    let own = providers
+        .get(target.provider.as_ref())?
+        .spec
+        .pool
+        .private_peers;
+    let silent = *target.abilities == Abilities::UNKNOWN && !own;
     (silent && known(target, providers).is_none()).then(|| {
         format!(
             "target {}: the model is not in the catalogue, so nothing is known of its window and \

@@ -349,6 +349,7 @@ providers:
   second: {{dialect: openai, base_url: https://api.openai.com/v1}}
   deepseek: {{dialect: openai, base_url: https://api.deepseek.com/v1}}
   own: {{dialect: openai, base_url: https://llm.example/v1}}
+  local: {{dialect: openai, base_url: http://127.0.0.1:8000/v1, private_peers: true}}
 routes: {{r: {{tiers: [[{above}], [{below}]]}}}}
 "
         );
@@ -357,7 +358,8 @@ routes: {{r: {{tiers: [[{above}], [{below}]]}}}}
     }
 
     /// Two tiers, and what is said of them.
-    const HARDLY_MEANT: [(&str, &str, &[&str]); 9] = [
+    const HARDLY_MEANT: [(&str, &str, &[&str]); 10] = [
+        ("openai/gpt-5.4", "local/qwen3", &[]),
         (
             "openai/gpt-5.4",
             "deepseek/deepseek-v4-pro",
