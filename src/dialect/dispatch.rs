@@ -13,6 +13,7 @@ use crate::exchange::{
     Answer, Conversation, Dialect, Event, Failure, Fault, FaultKind, Need, Request, Task,
 };
 use crate::sse::{self, Frame};
+use crate::units::Tokens;
 
 /// Reads a client's request.
 ///
@@ -74,6 +75,9 @@ pub fn build(request: &Request, to: &Recipient<'_>) -> Result<Ask, Unfit> {
     }
     if let Some(need) = super::fate::disqualifying(request, to.dialect) {
         return Err(Unfit::Lacks(need));
+    }
+    if request.task == Task::Count {
+        return Err(Unfit::Lacks(Need::Native));
     }
     let conversation = conversation(request)?;
     let mut ask = match to.dialect {
@@ -173,6 +177,11 @@ pub(super) fn answer(client: Dialect, task: Task, answer: &Answer, label: &Label
         Dialect::OpenAi | Dialect::Gemini => openai::encode::whole(task, answer, label),
         Dialect::Anthropic => anthropic::encode::whole(answer, label),
     }
+}
+
+/// The answer to a question for a prompt's length, by our own estimate.
+pub fn count(input: Tokens) -> Bytes {
+    anthropic::encode::count(input)
 }
 
 /// What the body of an error status says.

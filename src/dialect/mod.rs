@@ -10,6 +10,7 @@ mod dispatch;
 mod failure;
 mod fate;
 mod field;
+mod fit;
 pub mod gemini;
 mod hear;
 mod leaf;
@@ -31,8 +32,9 @@ pub use ask::{Ask, Recipient, Unfit};
 pub use carry::{Carry, Malformed, Segments, Sink};
 pub use classify::classify;
 pub use dispatch::{
-    build, conversation, failure, fault, fault_event, model, models, parse, path, promise,
+    build, conversation, count, failure, fault, fault_event, model, models, parse, path, promise,
 };
+pub use fit::lowered;
 pub use hear::{Stream, Told, whole};
 pub use needs::{Length, Wants, Watched, asked_json, lost, wants};
 pub use profile::{Auth, Change, OwnChange, Paths, Profile};

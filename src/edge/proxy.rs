@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::FutureExt;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -17,6 +18,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use crate::account::Key;
+use crate::dialect::Watched;
 use crate::edge::chat::{self, Chat};
 use crate::edge::exchange::{Exchange, Shared, as_u64};
 use crate::edge::generation::Generation;
@@ -25,8 +27,9 @@ use crate::edge::inbound::{self, Call, Unread};
 use crate::edge::linger;
 use crate::edge::outbound::{self, Outbound, Trail};
 use crate::edge::passthrough;
-use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Task};
+use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Request, Task};
 use crate::relay::{self, ClientGone, LiveRoute};
+use crate::route::Target;
 use crate::telemetry::{Endpoint, Outcome};
 use crate::{account, dialect};
 
@@ -239,6 +242,10 @@ impl Edge {
         exchange.record.delivery = Some(request.delivery);
         let live = Arc::clone(route(&generation, key, &request.model)?);
         exchange.record.route = Some(Arc::clone(&live.route().name));
+        if task == Task::Count && !live.route().targets().any(counts) {
+            estimate(session, exchange, &request).await;
+            return Ok(Admitted::Done(Next::Answered));
+        }
         let headers = &session.req_header().headers;
         Ok(Admitted::Chat(Box::new(Chat {
             request,
@@ -380,6 +387,35 @@ fn may_use(key: Option<&Key>, route: &str) -> bool {
     key.is_none_or(|key: &account::Key| key.routes.allows(route))
 }
 
+/// Whether a target counts tokens itself.
+fn counts(target: &Target) -> bool {
+    target.dialect == Dialect::Anthropic
+}
+
+/// Answers `POST /v1/messages/count_tokens` where no target can: by our own estimate.
+async fn estimate(session: &mut ServerSession, exchange: &mut Exchange, request: &Request) {
+    let wants = dialect::wants(request, Watched::all());
+    whole(session, exchange, dialect::count(wants.input())).await;
+}
+
+/// Answers with a document of our own.
+async fn whole(session: &mut ServerSession, exchange: &mut Exchange, body: Bytes) {
+    let record = &mut exchange.record;
+    record.outcome = Outcome::Served;
+    record.status = 200;
+    if !outbound::is_read(session) {
+        session.set_keepalive(None);
+    }
+    let sent = match outbound::head(200, &record.request_id, exchange.dialect) {
+        Ok(head) => outbound::json(session, head, body).await,
+        Err(gone) => Err(gone),
+    };
+    if sent.is_err() {
+        record.outcome = Outcome::Aborted;
+        outbound::abandon(session);
+    }
+}
+
 /// Answers `GET /v1/models` and `GET /v1/models/{id}`.
 async fn models(
     session: &mut ServerSession,
@@ -397,19 +433,6 @@ async fn models(
             .filter(|name| may_use(key, name));
         dialect::models(exchange.dialect, names)
     };
-    let record = &mut exchange.record;
-    record.outcome = Outcome::Served;
-    record.status = 200;
-    if !outbound::is_read(session) {
-        session.set_keepalive(None);
-    }
-    let sent = match outbound::head(200, &record.request_id, exchange.dialect) {
-        Ok(head) => outbound::json(session, head, body).await,
-        Err(gone) => Err(gone),
-    };
-    if sent.is_err() {
-        record.outcome = Outcome::Aborted;
-        outbound::abandon(session);
-    }
+    whole(session, exchange, body).await;
     Ok(())
 }

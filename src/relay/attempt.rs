@@ -15,7 +15,7 @@ use crate::relay::verdict::Why;
 use crate::relay::walk::WayOut;
 use crate::relay::watch::Raced;
 use crate::relay::{headers, wait, whole};
-use crate::route::Hold;
+use crate::route::{self, Contract, Contracts, Drops, Hold, OutputFit};
 use crate::telemetry::Connection;
 use crate::units::ByteSize;
 use crate::upstream::{Call, CallBounds, Outgoing, Settled};
@@ -126,10 +126,26 @@ impl Turn<'_> {
             abilities: &target.abilities,
             form: self.form(),
         };
-        let ask = dialect::build(self.job.request, &to)?;
+        let request = self.job.request;
+        let fitted = self.fitted();
+        let ask = dialect::build(fitted.as_ref().unwrap_or(request), &to)?;
+        if let (Drops::Refused, Some(name)) = (self.job.policy().drops, ask.dropped.first()) {
+            return Err(Unfit::Drops(name.clone()));
+        }
         self.record.dropped = ask.dropped.to_vec();
         self.ask = Some(ask);
         Ok(())
+    }
+
+    /// The request with its bound lowered to what the target can give, where the route has it so.
+    fn fitted(&self) -> Option<Request> {
+        let (policy, live) = (self.job.policy(), self.job.live);
+        if policy.output == OutputFit::AsAsked {
+            return None;
+        }
+        let wants = live.wants(self.job.request);
+        let most = route::fitted(policy, self.target(), &wants)?;
+        dialect::lowered(self.job.request, most)
     }
 
     /// Who speaks what, of a target that was asked for this.
@@ -225,11 +241,22 @@ impl Turn<'_> {
             self.pump = Some(pump);
             // Held to its end, it has become one document.
             return match (self.job.request.delivery, flow) {
-                (Delivery::Whole, Flow::Ended) => Ok(Held::Whole(frames)),
+                (Delivery::Whole, Flow::Ended) => self.kept(frames),
                 (Delivery::Whole, Flow::Broken(why)) => Err(why),
                 (_, flow) => Ok(Held::Stream { frames, flow }),
             };
         }
+    }
+
+    /// A document that was gathered from a stream, if it is what was promised.
+    fn kept(&self, document: Bytes) -> Result<Held, Why> {
+        let Some(contract) = self.contract() else {
+            return Ok(Held::Whole(document));
+        };
+        let request = self.job.request;
+        let own = Voices::alike(request.dialect, request.task, Delivery::Whole);
+        whole::check(&own, &document, None, Some(&contract))?;
+        Ok(Held::Whole(document))
     }
 
     fn pump(&self, asked: Task) -> Pump {
@@ -254,12 +281,31 @@ impl Turn<'_> {
         (self.way_out == WayOut::Open).then(|| Inspector::new(job.policy(), job.request))
     }
 
+    /// What a whole answer is held against, where the route has it so. A schema that cannot be
+    /// checked promises nothing that we could keep.
+    fn contract(&self) -> Option<Contract> {
+        let job = self.job;
+        let enforced = job.policy().contract == Contracts::Enforce;
+        if !enforced || job.request.delivery != Delivery::Whole {
+            return None;
+        }
+        match Contract::of(job.request) {
+            Ok(contract) => contract,
+            Err(uncheckable) => {
+                log::warn!("{}: {uncheckable}", job.route_name());
+                None
+            }
+        }
+    }
+
     /// Reads a whole answer and checks it.
     async fn whole(&mut self, call: &mut Call, asked: Task) -> Result<Held, Why> {
         // A whole answer is written once it is thought out: its head is its first token.
         self.began(Instant::now());
         let body = whole::read(self, call, self.job.answer_limit).await?;
-        let (told, usage) = whole::check(&self.voices(asked), &body, self.inspector())?;
+        let contract = self.contract();
+        let voices = self.voices(asked);
+        let (told, usage) = whole::check(&voices, &body, self.inspector(), contract.as_ref())?;
         self.usage = usage;
         Ok(match self.job.request.delivery {
             Delivery::Whole => Held::Whole(told),

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use crate::dialect::Unfit;
-use crate::exchange::{Delivery, Need};
+use crate::exchange::{Delivery, Fault, Need};
 use crate::relay::attempt::{Flow, Held};
 use crate::relay::chance::Chance;
 use crate::relay::client::{AnswerHead, Client, ClientGone, Content};
@@ -19,7 +19,7 @@ use crate::relay::surface::{self, Shown};
 use crate::relay::turn::{Turn, provider_code};
 use crate::relay::verdict::{self, Alarm, End, Judgement, Ruling, Tried, Why};
 use crate::relay::walk::{Next, Terms, Walk};
-use crate::route::Target;
+use crate::route::{self, Target};
 use crate::telemetry::{Attempt, AttemptKind, Outcome, ProviderCode, fallback_reason};
 use crate::units::Tokens;
 
@@ -32,6 +32,8 @@ pub(super) struct Carrier<'c, 'j, C: Client> {
     pub(super) tried: SmallVec<[Tried; 4]>,
     /// What the first target was left out for that was asked for what it cannot do.
     pub(super) unfit: Option<Unfit>,
+    /// What the client is told if there was nobody to ask.
+    pub(super) unserved: Option<Fault>,
     /// The window that the prompt was too long for, and what its target said.
     pub(super) outgrown: Option<Outgrown>,
     chance: Chance,
@@ -117,6 +119,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             walk: Walk::new(&plan, &policy.retries),
             tried: SmallVec::new(),
             unfit: None,
+            unserved: route::unserved(job.live.route(), &plan),
             outgrown: None,
             chance: Chance::new(now),
             report,
@@ -141,11 +144,11 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 next = self.step(Walk::pass_over);
                 continue;
             };
-            let abilities = &turn.target().abilities;
+            let window = turn.target().window();
             if self
                 .outgrown
                 .as_ref()
-                .is_some_and(|own| abilities.context <= Some(own.window))
+                .is_some_and(|own| window <= Some(own.window))
             {
                 self.unfit(turn.target(), Unfit::Lacks(Need::Context));
                 next = self.step(Walk::leave_out);
@@ -250,7 +253,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         plain: Judgement,
         shown: Option<Shown>,
     ) -> (Judgement, Option<Shown>) {
-        let Some(window) = turn.target().abilities.context else {
+        let Some(window) = turn.target().window() else {
             return (plain, shown);
         };
         let lanes = self
@@ -258,8 +261,8 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             .ahead()
             .iter()
             .filter_map(|place| self.job.live.lane(place.target));
-        let mut windows = lanes.map(|lane| lane.target.abilities.context);
-        if !windows.any(|other| other > Some(window)) {
+        let mut targets = lanes.map(|lane| &lane.target);
+        if !targets.any(|other| other.is_roomier_than(turn.target())) {
             return (plain, shown);
         }
         let judged = plain.with_room_elsewhere(self.job.policy());

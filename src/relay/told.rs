@@ -54,6 +54,9 @@ impl<C: Client> Carrier<'_, '_, C> {
         if let Some((target, shown)) = said.and_then(|said| Some((said.target, said.shown?))) {
             return self.show(target, shown).await;
         }
+        if let Some(fault) = self.unserved.take() {
+            return self.fail(fault).await;
+        }
         let left_out = &self.report.left_out;
         let mut fault = verdict::exhausted(&self.tried, left_out, self.job.route_name());
         if let (Some(unfit), FaultKind::BadRequest) = (&self.unfit, fault.kind) {

@@ -7,11 +7,12 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use crate::dialect::{self, Voices};
-use crate::exchange::{Event, Failure, Usage};
+use crate::exchange::{Answer, Event, Failure, Finish, Piece, Usage};
 use crate::relay::inspect::Inspector;
 use crate::relay::turn::Turn;
 use crate::relay::verdict::Why;
 use crate::relay::watch::Raced;
+use crate::route::Contract;
 use crate::units::{ByteSize, Tokens};
 use crate::upstream::Call;
 
@@ -52,13 +53,18 @@ pub(super) fn check(
     voices: &Voices<'_>,
     body: &Bytes,
     mut inspector: Option<Inspector>,
+    contract: Option<&Contract>,
 ) -> Result<(Bytes, Option<Usage>), Why> {
+    let mut terms = contract.map(Held::new);
     let mut usage = None;
     let mut failure: Option<Box<Failure>> = None;
     let mut flaw = None;
     let told = dialect::whole(voices, body, &mut |event| {
         if let (Some(inspector), None) = (&mut inspector, &flaw) {
             flaw = inspector.event(&event).err();
+        }
+        if let Some(terms) = &mut terms {
+            terms.answer.event(&event);
         }
         match event {
             Event::Usage(seen) => usage = Some(seen),
@@ -71,10 +77,52 @@ pub(super) fn check(
         let document = body.clone();
         return Err(Why::InStream { failure, document });
     }
+    if let Some(terms) = terms {
+        terms.kept()?;
+    }
     match (flaw, inspector) {
         (Some(why), _) => Err(why),
         (None, Some(inspector)) => inspector.end().map(|()| (told, usage)),
         (None, None) => Ok((told, usage)),
+    }
+}
+
+/// An answer that is held against its request's contract.
+struct Held<'c> {
+    contract: &'c Contract,
+    answer: Answer,
+}
+
+impl<'c> Held<'c> {
+    fn new(contract: &'c Contract) -> Self {
+        Self {
+            contract,
+            answer: Answer::default(),
+        }
+    }
+
+    /// Whether every text is what was promised. One that was cut at its bound, or refused, says so
+    /// itself by its finish; a call stands in the place of a text.
+    fn kept(&self) -> Result<(), Why> {
+        for choice in &self.answer.choices {
+            if matches!(choice.finish, Some(Finish::Length | Finish::ContentFilter)) {
+                continue;
+            }
+            let mut text = String::new();
+            let mut else_said = false;
+            for piece in &choice.pieces {
+                match piece {
+                    Piece::Text(more) => text.push_str(more),
+                    Piece::Call { .. } | Piece::Refusal(_) => else_said = true,
+                    Piece::Reasoning { .. } => {}
+                }
+            }
+            if text.is_empty() && else_said {
+                continue;
+            }
+            self.contract.check(&text).map_err(|_| Why::NotJson)?;
+        }
+        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::edge::Settings;
 
 /// Whether config takes `dialect: anthropic` and `gemini`, `profile`, `api_version` and `auth`. While it
 /// does not, the fixtures from 40 on are only written, and of the others the profiles are left out.
-const CONFIG_KNOWS_DIALECTS: bool = false;
+const CONFIG_KNOWS_DIALECTS: bool = true;
 
 fn outside(name: &str) -> Option<String> {
     (name == "SET_OUTSIDE").then(|| "https://outside.example/v1".to_owned())

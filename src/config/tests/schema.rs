@@ -77,7 +77,7 @@ drain: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 26] = [
+const SECTIONS: [(&str, &str); 27] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
