@@ -25,6 +25,9 @@ pub(crate) struct Speech<'a> {
     pub(crate) model: String,
     /// The request's number.
     pub(crate) request: u64,
+    /// What calls have in their ids: the size of the request's body. Equal requests get equal ids,
+    /// and a conversation grows, so that no two of its calls have one.
+    pub(crate) series: u64,
     pub(crate) choices: u32,
     /// Whether the request asks for the usage, where the format leaves that open.
     pub(crate) asks_usage: bool,
@@ -94,6 +97,7 @@ impl<'a> Speech<'a> {
             script,
             model: serde_json::to_string(&asked.model).unwrap_or_default(),
             request: origin.request,
+            series: origin.body_bytes,
             choices: asked.choices,
             asks_usage: asked.delivery == Delivery::StreamWithUsage,
             tokens,

@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::sim::anthropic::error::extra;
 use crate::sim::anthropic::{blocks, knobs, order, tools};
 use crate::sim::asked::{Asked, Delivery, Refused};
 use crate::sim::head::Head;
@@ -97,11 +98,6 @@ pub(crate) fn counted(head: &Head, body: &[u8]) -> Result<String, Refused> {
     model
         .map(str::to_owned)
         .ok_or_else(|| Refused::request("model: Field required"))
-}
-
-/// A field that nobody knows.
-pub(super) fn extra(place: &str) -> Refused {
-    Refused::request(format!("{place}: Extra inputs are not permitted"))
 }
 
 fn version(head: &Head) -> String {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::sim::asked::Refused;
 use crate::sim::script::ErrorText;
 use crate::sim::trouble::{Trouble, message};
 
@@ -24,6 +25,11 @@ pub(crate) fn headers(number: u64) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// A field that nobody knows.
+pub(super) fn extra(place: &str) -> Refused {
+    Refused::request(format!("{place}: Extra inputs are not permitted"))
 }
 
 /// The body of an error status.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::sim::anthropic::ask::extra;
+use crate::sim::anthropic::error::extra;
 use crate::sim::asked::Refused;
 use crate::sim::heard::text;
 

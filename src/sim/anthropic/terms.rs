@@ -87,7 +87,7 @@ fn input_side(counts: &Counts) -> String {
     )
 }
 
-/// The id of a tool call: unlike any other of this simulator's.
+/// The id of a tool call: unlike any other of its conversation.
 pub(super) fn call_id(speech: &Speech<'_>, index: u64) -> String {
-    format!("toolu_sim_{}_{index}", speech.request)
+    format!("toolu_sim_{}_{index}", speech.series)
 }

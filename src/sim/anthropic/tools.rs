@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::sim::anthropic::ask::extra;
 use crate::sim::anthropic::blocks::is_plain;
+use crate::sim::anthropic::error::extra;
 use crate::sim::asked::Refused;
 use crate::sim::heard::{items, text};
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::sim::asked::{Asked, Delivery, MOST_CHOICES, Refused};
 use crate::sim::endpoint::Endpoint;
+use crate::sim::gemini::error::unknown_name;
 use crate::sim::gemini::parts::{camel, either};
 use crate::sim::gemini::{config, order, parts, tools};
 use crate::sim::head::Head;
@@ -78,18 +79,6 @@ fn tool(body: &Value) -> Option<String> {
     let mut functions = lists.filter_map(Value::as_array).flatten();
     let offered = functions.next().map(|function| text(function, "name"));
     named.or(offered).map(str::to_owned)
-}
-
-/// A field that nobody knows.
-pub(super) fn unknown_name(name: &str, place: &str) -> Refused {
-    let place = if place.is_empty() {
-        String::new()
-    } else {
-        format!(" at '{place}'")
-    };
-    Refused::request(format!(
-        "Invalid JSON payload received. Unknown name \"{name}\"{place}: Cannot find field."
-    ))
 }
 
 fn credential(head: &Head) -> Result<(), Refused> {

@@ -2,12 +2,25 @@
 
 use serde_json::{Value, json};
 
+use crate::sim::asked::Refused;
 use crate::sim::script::ErrorText;
 use crate::sim::trouble::{Trouble, message};
 
 /// The headers of every answer.
 pub(crate) fn headers() -> Vec<String> {
     vec!["server: scaffolding on HTTPServer2".to_owned()]
+}
+
+/// A field that nobody knows.
+pub(super) fn unknown_name(name: &str, place: &str) -> Refused {
+    let place = if place.is_empty() {
+        String::new()
+    } else {
+        format!(" at '{place}'")
+    };
+    Refused::request(format!(
+        "Invalid JSON payload received. Unknown name \"{name}\"{place}: Cannot find field."
+    ))
 }
 
 /// The body of an error status. A delay stands in its details: there is no header for it.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::sim::asked::Refused;
-use crate::sim::gemini::ask::unknown_name;
+use crate::sim::gemini::error::unknown_name;
 use crate::sim::heard::items;
 use crate::sim::picture;
 

@@ -116,7 +116,7 @@ impl<'a> Terms<'a> {
     /// Adds `"id":…,"type":"function","function":{"name":…,"arguments":"`
     pub(super) fn push_call_opening(&self, choice: u32, index: u64, out: &mut Vec<u8>) {
         out.extend_from_slice(b"\"id\":\"call_sim_");
-        push_number(self.speech.request, out);
+        push_number(self.speech.series, out);
         out.push(b'_');
         push_number(u64::from(choice), out);
         out.push(b'_');

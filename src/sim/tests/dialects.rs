@@ -129,7 +129,14 @@ async fn a_stream_of_messages_opens_and_closes_every_block() {
         .map(|(_, data)| serde_json::from_str(data).unwrap())
         .collect();
     assert_eq!(data[5]["delta"]["type"], "signature_delta");
-    assert_eq!(data[7]["content_block"]["id"], "toolu_sim_1_0");
+    let size = Format::Anthropic
+        .request("m", How::Stream)
+        .to_string()
+        .len();
+    assert_eq!(
+        data[7]["content_block"]["id"],
+        format!("toolu_sim_{size}_0")
+    );
     assert_eq!(
         (&data[7]["index"], &data[12]["index"]),
         (&json!(1), &json!(2))

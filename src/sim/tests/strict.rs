@@ -147,8 +147,8 @@ async fn messages_are_taken_as_the_provider_takes_them() {
             "without `tool_result` blocks",
         ),
         (
-            "/messages/2/content/0/tool_use_id",
-            json!("toolu_3"),
+            "/messages/2/content/2",
+            json!({ "type": "tool_result", "tool_use_id": "toolu_3" }),
             "unexpected `tool_use_id`",
         ),
         (
@@ -178,7 +178,7 @@ async fn messages_are_taken_as_the_provider_takes_them() {
         (
             "/tool_choice",
             json!({ "type": "tool", "name": "g" }),
-            "not found in provided tools",
+            "Thinking may not be enabled",
         ),
         ("/stop_sequences", json!([" "]), "non-whitespace"),
         ("/temperature", json!(1.5), "range: 0..1"),
