@@ -113,11 +113,7 @@ function optionsOf(talk) {
 // Results as messages of their own, the rest as the user's; a text alone without parts.
 function said(parts, calls) {
   const results = parts.filter((part) => 'result' in Object(part));
-  const messages = results.map(({ result, text, error }) => ({
-    role: 'tool',
-    tool_call_id: calls[result].id,
-    content: error ? `Error: ${text}` : text,
-  }));
+  const messages = results.map(({ result, text }) => ({ role: 'tool', tool_call_id: calls[result].id, content: text }));
   const rest = parts.filter((part) => !results.includes(part)).map(shown);
   if (rest.length === 0) return messages;
   const content = rest.length === 1 && rest[0].type === 'text' ? rest[0].text : rest;

@@ -17,15 +17,15 @@ const FINISHES = { stop: 'stop', length: 'length', 'tool-calls': 'tools', 'conte
 class Talk {
   static deliveries = ['whole', 'stream'];
 
-  // `can`: whether it marks a result as an error, and whether it shows reasoning.
-  constructor(talk, connect, can) {
+  // `reasons`: whether it shows reasoning.
+  constructor(talk, connect, reasons) {
     this.record = recorder();
     const { fetch } = this.record;
     this.connected = connect({ apiKey: environment('KEY'), baseURL: environment('PLAIN_URL'), fetch });
     this.options = optionsOf(talk);
     this.messages = [];
     this.calls = [];
-    this.can = can;
+    this.reasons = reasons;
   }
 
   model(name) {
@@ -33,13 +33,13 @@ class Talk {
   }
 
   async ask(step, delivery) {
-    this.messages.push(...said(step.say, this.calls, this.can.mark));
+    this.messages.push(...said(step.say, this.calls));
     const request = { model: this.model(step.model), messages: this.messages, ...this.options };
     try {
       const answer = await this[delivery](request);
       this.messages.push(...answer.responseMessages);
       this.calls = answer.toolCalls;
-      return { ...told(answer), reasoning: this.can.reason ? (answer.reasoningText ?? '') : undefined };
+      return { ...told(answer), reasoning: this.reasons ? (answer.reasoningText ?? '') : undefined };
     } catch (error) {
       if (error instanceof Broken) return error.told;
       if (!APICallError.isInstance(error) || !error.statusCode) throw error;
@@ -80,20 +80,20 @@ class Talk {
 
 export class OpenAiTalk extends Talk {
   constructor(talk) {
-    super(talk, createOpenAI, {});
+    super(talk, createOpenAI, false);
   }
 }
 
 export class CompatibleTalk extends Talk {
   constructor(talk) {
     const more = { name: 'segue', includeUsage: true, supportsStructuredOutputs: true };
-    super(talk, (options) => createOpenAICompatible({ ...options, ...more }).chatModel, { reason: true });
+    super(talk, (options) => createOpenAICompatible({ ...options, ...more }).chatModel, true);
   }
 }
 
 export class AnthropicTalk extends Talk {
   constructor(talk) {
-    super(talk, createAnthropic, { mark: true, reason: true });
+    super(talk, createAnthropic, true);
     this.options.providerOptions = { anthropic: { structuredOutputMode: 'outputFormat' } };
   }
 }
@@ -121,19 +121,18 @@ function optionsOf(talk) {
   return options;
 }
 
-function said(parts, calls, marks) {
+function said(parts, calls) {
   const results = parts.filter((part) => 'result' in Object(part));
   const messages = [];
-  if (results.length) messages.push({ role: 'tool', content: results.map((part) => result(part, calls, marks)) });
+  if (results.length) messages.push({ role: 'tool', content: results.map((part) => result(part, calls)) });
   const content = parts.filter((part) => !results.includes(part)).map(shown);
   if (content.length) messages.push({ role: 'user', content });
   return messages;
 }
 
-function result({ result: place, text, error }, calls, marks) {
+function result({ result: place, text: value, error }, calls) {
   const { toolCallId, toolName } = calls[place];
-  const value = error && !marks ? `Error: ${text}` : text;
-  return { type: 'tool-result', toolCallId, toolName, output: { type: error && marks ? 'error-text' : 'text', value } };
+  return { type: 'tool-result', toolCallId, toolName, output: { type: error ? 'error-text' : 'text', value } };
 }
 
 function shown(part) {

@@ -17,9 +17,12 @@ KINDS = [
 
 
 class Talk:
+    recorder = Recorder()
+    client = None
+
     def __init__(self, case):
-        self.recorder = Recorder()
-        self.client = openai.OpenAI(
+        # One for all conversations: it takes longer to make than an answer to come.
+        Talk.client = Talk.client or openai.OpenAI(
             api_key=environment("KEY"),
             base_url=base_url("plain"),
             max_retries=0,
@@ -29,9 +32,6 @@ class Talk:
         self.options = options(case)
         self.messages = [{"role": "system", "content": case["system"]}] if "system" in case else []
         self.calls = []
-
-    def close(self):
-        self.client.close()
 
     def ask(self, step, delivery):
         self.messages += said(step["say"], self.calls)
@@ -126,11 +126,7 @@ def options(case):
 def said(parts, calls):
     """Results as messages of their own, the rest as the user's; a text alone without parts."""
     results = [
-        {
-            "role": "tool",
-            "tool_call_id": calls[part["result"]]["id"],
-            "content": ("Error: " if part.get("error") else "") + part["text"],
-        }
+        {"role": "tool", "tool_call_id": calls[part["result"]]["id"], "content": part["text"]}
         for part in parts
         if "result" in part
     ]
