@@ -68,7 +68,8 @@ export class Talk {
     try {
       const { choices, usage } = await stream.finalChatCompletion();
       assert.equal(text, choices[0].message.content ?? '');
-      return { ...choices[0], usage };
+      // This helper keeps the last piece alone of what it does not know.
+      return { ...choices[0], message: { ...choices[0].message, reasoning_content: undefined }, usage };
     } catch (error) {
       throw error.status ? error : broken(error, text, null);
     }
@@ -149,7 +150,7 @@ function told(message, reason, usage) {
   const calls = message.tool_calls ?? [];
   return {
     text: message.content ?? '',
-    reasoning: message.reasoning_content ?? '',
+    reasoning: 'reasoning_content' in message ? message.reasoning_content : '',
     calls: callsOf(calls.map(({ id, function: { name, arguments: input } }) => ({ id, name, input: JSON.parse(input) }))),
     finish: FINISHES[reason],
     usage: {

@@ -14,27 +14,30 @@ globalThis.AI_SDK_LOG_WARNINGS = false;
 
 const FINISHES = { stop: 'stop', length: 'length', 'tool-calls': 'tools', 'content-filter': 'filtered' };
 
+// One of each for all conversations: they take longer to make than an answer to come.
+const record = recorder();
+const options = { apiKey: environment('KEY'), baseURL: environment('PLAIN_URL'), fetch: record.fetch };
+const openai = createOpenAI(options).chat;
+const anthropic = createAnthropic(options);
+const more = { name: 'segue', includeUsage: true, supportsStructuredOutputs: true };
+const compatible = createOpenAICompatible({ ...options, ...more }).chatModel;
+
 class Talk {
   static deliveries = ['whole', 'stream'];
 
   // `reasons`: whether it shows reasoning.
-  constructor(talk, connect, reasons) {
-    this.record = recorder();
-    const { fetch } = this.record;
-    this.connected = connect({ apiKey: environment('KEY'), baseURL: environment('PLAIN_URL'), fetch });
+  constructor(talk, connected, reasons) {
+    this.record = record;
+    this.connected = connected;
     this.options = optionsOf(talk);
     this.messages = [];
     this.calls = [];
     this.reasons = reasons;
   }
 
-  model(name) {
-    return (this.connected.chat ?? this.connected)(name);
-  }
-
   async ask(step, delivery) {
     this.messages.push(...said(step.say, this.calls));
-    const request = { model: this.model(step.model), messages: this.messages, ...this.options };
+    const request = { model: this.connected(step.model), messages: this.messages, ...this.options };
     try {
       const answer = await this[delivery](request);
       this.messages.push(...answer.responseMessages);
@@ -67,7 +70,7 @@ class Talk {
   // Begins to read an answer without end, and leaves.
   async leave(name, mark) {
     const leaving = new AbortController();
-    const model = this.model(name);
+    const model = this.connected(name);
     const { fullStream } = streamText({ model, prompt: mark, maxRetries: 0, abortSignal: leaving.signal, onError() {} });
     let [seen, left] = [0, false];
     for await (const { type } of fullStream) {
@@ -80,20 +83,19 @@ class Talk {
 
 export class OpenAiTalk extends Talk {
   constructor(talk) {
-    super(talk, createOpenAI, false);
+    super(talk, openai, false);
   }
 }
 
 export class CompatibleTalk extends Talk {
   constructor(talk) {
-    const more = { name: 'segue', includeUsage: true, supportsStructuredOutputs: true };
-    super(talk, (options) => createOpenAICompatible({ ...options, ...more }).chatModel, true);
+    super(talk, compatible, true);
   }
 }
 
 export class AnthropicTalk extends Talk {
   constructor(talk) {
-    super(talk, createAnthropic, true);
+    super(talk, anthropic, true);
     this.options.providerOptions = { anthropic: { structuredOutputMode: 'outputFormat' } };
   }
 }

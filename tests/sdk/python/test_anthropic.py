@@ -174,7 +174,7 @@ def test_what_is_new_reaches_the_provider_as_it_is(client, mark):
     assert json.dumps(more, separators=(",", ":")).strip("{}") in entry["body"]
     headers = dict(entry["headers"])
     assert headers["anthropic-beta"] == "future-2027-01-01"
-    assert headers["anthropic-version"] == "2023-06-01"
+    assert headers["anthropic-version"] == client.default_headers["anthropic-version"]
     assert environment("KEY") not in json.dumps(entry)
 
 
