@@ -153,7 +153,7 @@ function told(message, reason, usage) {
     reasoning: 'reasoning_content' in message ? message.reasoning_content : '',
     calls: callsOf(calls.map(({ id, function: { name, arguments: input } }) => ({ id, name, input: JSON.parse(input) }))),
     finish: FINISHES[reason],
-    usage: {
+    usage: usage && {
       input: usage.prompt_tokens,
       cached: usage.prompt_tokens_details?.cached_tokens ?? 0,
       output: usage.completion_tokens,

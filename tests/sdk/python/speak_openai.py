@@ -89,7 +89,7 @@ class Talk:
         messages = [{"role": "user", "content": mark}]
         stream = self.client.chat.completions.create(model=model, messages=messages, stream=True)
         for _, chunk in zip(range(5), stream):
-            assert chunk.choices
+            assert chunk.object == "chat.completion.chunk"
         stream.close()
 
 
@@ -157,14 +157,14 @@ def gather(message, delta):
         calls = message.setdefault("tool_calls", [])
         if piece.index == len(calls):
             more = {"extra_content": piece.extra_content} if getattr(piece, "extra_content", None) else {}
-            calls.append({"id": piece.id, "type": "function", "function": {"name": piece.function.name, "arguments": ""}} | more)
+            called = {"name": piece.function.name, "arguments": ""}
+            calls.append({"id": piece.id, "type": "function", "function": called} | more)
         calls[piece.index]["function"]["arguments"] += piece.function.arguments or ""
 
 
 def told(message, reason, usage):
     calls = message.get("tool_calls") or []
     assert len({call["id"] for call in calls}) == len(calls), "every call has an id of its own"
-    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
     return {
         "text": message.get("content") or "",
         "reasoning": message.get("reasoning_content") or "",
@@ -172,5 +172,11 @@ def told(message, reason, usage):
             {"name": call["function"]["name"], "arguments": json.loads(call["function"]["arguments"])} for call in calls
         ],
         "finish": FINISHES[reason],
-        "usage": {"input": usage.prompt_tokens, "cached": cached or 0, "output": usage.completion_tokens},
+        "usage": usage and counted(usage),
     }
+
+
+def counted(usage):
+    details = usage.prompt_tokens_details
+    cached = details.cached_tokens if details else 0
+    return {"input": usage.prompt_tokens, "cached": cached or 0, "output": usage.completion_tokens}
