@@ -17,9 +17,11 @@ PROVIDERS = {
     "openai": {"dialect": "openai", "base_url": "/v1"},
     "anthropic": {"dialect": "anthropic", "base_url": ""},
     "gemini": {"dialect": "gemini", "base_url": "/v1beta"},
-    "azure": {"dialect": "openai", "profile": "azure", "base_url": "/openai"},
+    "azure": {"dialect": "openai", "profile": "azure", "api_version": "2024-10-21", "base_url": ""},
     "mistral": {"dialect": "openai", "profile": "mistral", "base_url": "/v1"},
 }
+# What a case says of its routes, and not of what is said.
+OURS = ("steps", "route", "both", "alone", "providers")
 ENDLESS = "tokens=inf,delay=5ms"
 
 
@@ -43,17 +45,16 @@ def chains(names):
     return alone + list(itertools.permutations([name for name in FORMATS if name in names], 2))
 
 
-def plan(names, unknown=()):
+def plan(names):
     """What the clients read: every conversation that is to be held, and what is shown in them."""
-    known = [one for one in held(names) if not {step["played"] for step in one["steps"]} & set(unknown)]
-    return {key: TABLE[key] for key in ("files", "schemas", "tools")} | {"held": known}
+    return {key: TABLE[key] for key in ("files", "schemas", "tools")} | {"held": held(names)}
 
 
 def held(names):
     """Each of the conversations' steps names the route and who answers."""
     all_held = []
     for name, case in TABLE["cases"].items():
-        shared = {key: value for key, value in case.items() if key not in ("steps", "route", "both", "alone", "providers")}
+        shared = {key: value for key, value in case.items() if key not in OURS}
         for place, chain in enumerate(chains(names)):
             if not set(chain) <= set(case.get("providers", chain)) or (case.get("alone") and len(chain) > 1):
                 continue
@@ -67,7 +68,8 @@ def played(name, number, chain, place):
     step = {key: value for key, value in TABLE["cases"][name]["steps"][number].items() if key != "answer"}
     targets = [target for [target] in tiers(name, number, chain, place)["tiers"]]
     answering = next(at for at, target in enumerate(targets) if "/fault." not in target)
-    return step | {"model": route_name(name, number, chain), "played": f"{name}.{number}", "target": targets[answering], "attempts": answering + 1}
+    asked = {"model": route_name(name, number, chain)}
+    return step | asked | {"target": targets[answering], "attempts": answering + 1}
 
 
 def routes(names):

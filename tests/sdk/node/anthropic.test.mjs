@@ -38,7 +38,6 @@ function tests() {
       assert.deepEqual(kinds.slice(-3), ['content_block_stop', 'message_delta', 'message_stop']);
       assert.deepEqual(new Set(kinds.slice(2, -3)), new Set(['content_block_delta']));
       assert.match(events[0].message.id, /^msg_/);
-      assert.equal(events.at(-2).usage.output_tokens, 4);
     });
 
     test(`a document is parsed by its schema|${provider}`, async () => {
@@ -109,13 +108,14 @@ function tests() {
 
   test('what is new reaches the provider as it is', async () => {
     const mark = newMark();
-    const request = { model: 'text.0@anthropic', new_knob: { deep: [1, 2.5] }, ...marked(mark) };
+    const more = { context_management: { edits: [{ type: 'clear_future_20270101', deep: [1, 2.5] }] } };
+    const request = { model: 'text.0@anthropic', ...more, ...marked(mark) };
     await client.beta.messages.create({ ...request, betas: ['future-2027-01-01'] });
     const entry = await journalEntry(mark, ({ end }) => end === 'served');
-    assert.ok(entry.body.includes('"new_knob":{"deep":[1,2.5]}'), entry.body);
+    assert.deepEqual(JSON.parse(entry.body).context_management, more.context_management);
     const headers = new Headers(entry.headers);
     assert.equal(headers.get('anthropic-beta'), 'future-2027-01-01');
-    assert.equal(headers.get('anthropic-version'), '2023-06-01');
+    assert.match(headers.get('anthropic-version'), /^20\d\d-\d\d-\d\d$/);
   });
 }
 

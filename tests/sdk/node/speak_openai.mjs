@@ -68,7 +68,8 @@ export class Talk {
     try {
       const { choices, usage } = await stream.finalChatCompletion();
       assert.equal(text, choices[0].message.content ?? '');
-      return { ...choices[0], usage };
+      // This helper keeps the last piece alone of what it does not know.
+      return { ...choices[0], message: { ...choices[0].message, reasoning_content: undefined }, usage };
     } catch (error) {
       throw error.status ? error : broken(error, text, null);
     }
@@ -113,11 +114,7 @@ function optionsOf(talk) {
 // Results as messages of their own, the rest as the user's; a text alone without parts.
 function said(parts, calls) {
   const results = parts.filter((part) => 'result' in Object(part));
-  const messages = results.map(({ result, text, error }) => ({
-    role: 'tool',
-    tool_call_id: calls[result].id,
-    content: error ? `Error: ${text}` : text,
-  }));
+  const messages = results.map(({ result, text }) => ({ role: 'tool', tool_call_id: calls[result].id, content: text }));
   const rest = parts.filter((part) => !results.includes(part)).map(shown);
   if (rest.length === 0) return messages;
   const content = rest.length === 1 && rest[0].type === 'text' ? rest[0].text : rest;
@@ -153,10 +150,10 @@ function told(message, reason, usage) {
   const calls = message.tool_calls ?? [];
   return {
     text: message.content ?? '',
-    reasoning: message.reasoning_content ?? '',
+    reasoning: 'reasoning_content' in message ? message.reasoning_content : '',
     calls: callsOf(calls.map(({ id, function: { name, arguments: input } }) => ({ id, name, input: JSON.parse(input) }))),
     finish: FINISHES[reason],
-    usage: {
+    usage: usage && {
       input: usage.prompt_tokens,
       cached: usage.prompt_tokens_details?.cached_tokens ?? 0,
       output: usage.completion_tokens,

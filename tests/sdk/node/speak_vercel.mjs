@@ -14,32 +14,35 @@ globalThis.AI_SDK_LOG_WARNINGS = false;
 
 const FINISHES = { stop: 'stop', length: 'length', 'tool-calls': 'tools', 'content-filter': 'filtered' };
 
+// One of each for all conversations: they take longer to make than an answer to come.
+const record = recorder();
+const options = { apiKey: environment('KEY'), baseURL: environment('PLAIN_URL'), fetch: record.fetch };
+const openai = createOpenAI(options).chat;
+const anthropic = createAnthropic(options);
+const more = { name: 'segue', includeUsage: true, supportsStructuredOutputs: true };
+const compatible = createOpenAICompatible({ ...options, ...more }).chatModel;
+
 class Talk {
   static deliveries = ['whole', 'stream'];
 
-  // `can`: whether it marks a result as an error, and whether it shows reasoning.
-  constructor(talk, connect, can) {
-    this.record = recorder();
-    const { fetch } = this.record;
-    this.connected = connect({ apiKey: environment('KEY'), baseURL: environment('PLAIN_URL'), fetch });
+  // `reasons`: whether it shows reasoning.
+  constructor(talk, connected, reasons) {
+    this.record = record;
+    this.connected = connected;
     this.options = optionsOf(talk);
     this.messages = [];
     this.calls = [];
-    this.can = can;
-  }
-
-  model(name) {
-    return (this.connected.chat ?? this.connected)(name);
+    this.reasons = reasons;
   }
 
   async ask(step, delivery) {
-    this.messages.push(...said(step.say, this.calls, this.can.mark));
-    const request = { model: this.model(step.model), messages: this.messages, ...this.options };
+    this.messages.push(...said(step.say, this.calls));
+    const request = { model: this.connected(step.model), messages: this.messages, ...this.options };
     try {
       const answer = await this[delivery](request);
       this.messages.push(...answer.responseMessages);
       this.calls = answer.toolCalls;
-      return { ...told(answer), reasoning: this.can.reason ? (answer.reasoningText ?? '') : undefined };
+      return { ...told(answer), reasoning: this.reasons ? (answer.reasoningText ?? '') : undefined };
     } catch (error) {
       if (error instanceof Broken) return error.told;
       if (!APICallError.isInstance(error) || !error.statusCode) throw error;
@@ -67,7 +70,7 @@ class Talk {
   // Begins to read an answer without end, and leaves.
   async leave(name, mark) {
     const leaving = new AbortController();
-    const model = this.model(name);
+    const model = this.connected(name);
     const { fullStream } = streamText({ model, prompt: mark, maxRetries: 0, abortSignal: leaving.signal, onError() {} });
     let [seen, left] = [0, false];
     for await (const { type } of fullStream) {
@@ -80,20 +83,19 @@ class Talk {
 
 export class OpenAiTalk extends Talk {
   constructor(talk) {
-    super(talk, createOpenAI, {});
+    super(talk, openai, false);
   }
 }
 
 export class CompatibleTalk extends Talk {
   constructor(talk) {
-    const more = { name: 'segue', includeUsage: true, supportsStructuredOutputs: true };
-    super(talk, (options) => createOpenAICompatible({ ...options, ...more }).chatModel, { reason: true });
+    super(talk, compatible, true);
   }
 }
 
 export class AnthropicTalk extends Talk {
   constructor(talk) {
-    super(talk, createAnthropic, { mark: true, reason: true });
+    super(talk, anthropic, true);
     this.options.providerOptions = { anthropic: { structuredOutputMode: 'outputFormat' } };
   }
 }
@@ -121,19 +123,18 @@ function optionsOf(talk) {
   return options;
 }
 
-function said(parts, calls, marks) {
+function said(parts, calls) {
   const results = parts.filter((part) => 'result' in Object(part));
   const messages = [];
-  if (results.length) messages.push({ role: 'tool', content: results.map((part) => result(part, calls, marks)) });
+  if (results.length) messages.push({ role: 'tool', content: results.map((part) => result(part, calls)) });
   const content = parts.filter((part) => !results.includes(part)).map(shown);
   if (content.length) messages.push({ role: 'user', content });
   return messages;
 }
 
-function result({ result: place, text, error }, calls, marks) {
+function result({ result: place, text: value, error }, calls) {
   const { toolCallId, toolName } = calls[place];
-  const value = error && !marks ? `Error: ${text}` : text;
-  return { type: 'tool-result', toolCallId, toolName, output: { type: error && marks ? 'error-text' : 'text', value } };
+  return { type: 'tool-result', toolCallId, toolName, output: { type: error ? 'error-text' : 'text', value } };
 }
 
 function shown(part) {

@@ -11,6 +11,8 @@ import httpx2
 import openai
 import pytest
 
+pytest.register_assert_rewrite("neutral", "speak_openai", "speak_anthropic")
+
 DEADLINE = 20.0
 HELLO = [{"role": "user", "content": "Say hello."}]
 

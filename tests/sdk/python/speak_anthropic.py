@@ -23,15 +23,15 @@ KINDS = [
 
 
 class Talk:
+    recorder = Recorder()
+    client = None
+
     def __init__(self, case):
-        self.recorder = Recorder()
-        self.client = connect(http_client=httpx2.Client(event_hooks={"response": [self.recorder]}))
+        # One for all conversations: it takes longer to make than an answer to come.
+        Talk.client = Talk.client or connect(http_client=httpx2.Client(event_hooks={"response": [self.recorder]}))
         self.options = options(case)
         self.messages = []
         self.calls = []
-
-    def close(self):
-        self.client.close()
 
     def ask(self, step, delivery):
         content = [shown(part, self.calls) for part in step["say"]]

@@ -17,9 +17,12 @@ KINDS = [
 
 
 class Talk:
+    recorder = Recorder()
+    client = None
+
     def __init__(self, case):
-        self.recorder = Recorder()
-        self.client = openai.OpenAI(
+        # One for all conversations: it takes longer to make than an answer to come.
+        Talk.client = Talk.client or openai.OpenAI(
             api_key=environment("KEY"),
             base_url=base_url("plain"),
             max_retries=0,
@@ -29,9 +32,6 @@ class Talk:
         self.options = options(case)
         self.messages = [{"role": "system", "content": case["system"]}] if "system" in case else []
         self.calls = []
-
-    def close(self):
-        self.client.close()
 
     def ask(self, step, delivery):
         self.messages += said(step["say"], self.calls)
@@ -89,7 +89,7 @@ class Talk:
         messages = [{"role": "user", "content": mark}]
         stream = self.client.chat.completions.create(model=model, messages=messages, stream=True)
         for _, chunk in zip(range(5), stream):
-            assert chunk.choices
+            assert chunk.object == "chat.completion.chunk"
         stream.close()
 
 
@@ -126,11 +126,7 @@ def options(case):
 def said(parts, calls):
     """Results as messages of their own, the rest as the user's; a text alone without parts."""
     results = [
-        {
-            "role": "tool",
-            "tool_call_id": calls[part["result"]]["id"],
-            "content": ("Error: " if part.get("error") else "") + part["text"],
-        }
+        {"role": "tool", "tool_call_id": calls[part["result"]]["id"], "content": part["text"]}
         for part in parts
         if "result" in part
     ]
@@ -161,14 +157,14 @@ def gather(message, delta):
         calls = message.setdefault("tool_calls", [])
         if piece.index == len(calls):
             more = {"extra_content": piece.extra_content} if getattr(piece, "extra_content", None) else {}
-            calls.append({"id": piece.id, "type": "function", "function": {"name": piece.function.name, "arguments": ""}} | more)
+            called = {"name": piece.function.name, "arguments": ""}
+            calls.append({"id": piece.id, "type": "function", "function": called} | more)
         calls[piece.index]["function"]["arguments"] += piece.function.arguments or ""
 
 
 def told(message, reason, usage):
     calls = message.get("tool_calls") or []
     assert len({call["id"] for call in calls}) == len(calls), "every call has an id of its own"
-    cached = usage.prompt_tokens_details.cached_tokens if usage.prompt_tokens_details else 0
     return {
         "text": message.get("content") or "",
         "reasoning": message.get("reasoning_content") or "",
@@ -176,5 +172,11 @@ def told(message, reason, usage):
             {"name": call["function"]["name"], "arguments": json.loads(call["function"]["arguments"])} for call in calls
         ],
         "finish": FINISHES[reason],
-        "usage": {"input": usage.prompt_tokens, "cached": cached or 0, "output": usage.completion_tokens},
+        "usage": usage and counted(usage),
     }
+
+
+def counted(usage):
+    details = usage.prompt_tokens_details
+    cached = details.cached_tokens if details else 0
+    return {"input": usage.prompt_tokens, "cached": cached or 0, "output": usage.completion_tokens}
