@@ -39,6 +39,9 @@ impl<'a> Recipient<'a> {
     }
 }
 
+/// Parameters that a provider does not hear of, by the client's names for them.
+pub(super) type Dropped = SmallVec<[Cow<'static, str>; 2]>;
+
 /// What one provider is sent.
 #[derive(Clone, Debug)]
 pub struct Ask {
@@ -52,7 +55,7 @@ pub struct Ask {
     /// request's body where the formats agree.
     pub body: Segments,
     /// The client's parameters that it does not hear of, by the client's names for them.
-    pub dropped: SmallVec<[Cow<'static, str>; 2]>,
+    pub dropped: Dropped,
 }
 
 /// Why a request cannot be put to a recipient. Nothing has been sent.

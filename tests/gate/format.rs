@@ -16,7 +16,7 @@ pub enum Played {
 }
 
 /// What is played: `AllFormats` as soon as `src/dialect` has all of them.
-pub const PLAYED: Played = Played::OneFormat;
+pub const PLAYED: Played = Played::AllFormats;
 
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -29,7 +29,7 @@ const PATHS: &[&str] = &[
     "/v1/models?limit=1",
     "/v1/completions/",
     "/v1/responses",
-    "/v1/messages/batches",
+    "/v1/messagesx",
     "/v1/embeddings/x",
     "/v1/files",
     "/v2/models",

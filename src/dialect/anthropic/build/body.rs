@@ -4,13 +4,12 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use smallvec::SmallVec;
 
 use super::thinking::{self, Thinking};
 use super::tools::{self, Choice, Tool};
 use super::turns::{self, Last, Message};
 use super::{schema, wishes};
-use crate::dialect::ask::{Recipient, Unfit};
+use crate::dialect::ask::{Dropped, Recipient, Unfit};
 use crate::exchange::{Conversation, Form, Format, Need, Prefill};
 use crate::units::Tokens;
 
@@ -19,9 +18,6 @@ const USUAL_OUTPUT: Tokens = Tokens(4096);
 /// Stands for JSON mode, which this format lacks.
 const JSON_MODE: &str = "Answer with one valid JSON object and nothing else: no words before or \
 after it, and no code fence around it.";
-
-/// Parameters that the provider does not hear of.
-pub(super) type Dropped = SmallVec<[Cow<'static, str>; 2]>;
 
 /// The body, in the order in which it is written.
 #[derive(Serialize)]

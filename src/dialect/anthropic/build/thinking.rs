@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::body::Dropped;
 use super::tools::Choice;
+use crate::dialect::ask::Dropped;
 use crate::dialect::ask::Recipient;
 use crate::exchange::{Conversation, Effort, Part, Speaker, Thinking as Way};
 use crate::units::Tokens;

@@ -6,9 +6,9 @@ use std::collections::HashSet;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::body::Dropped;
 use super::schema;
 use crate::dialect::anthropic::input::raw;
+use crate::dialect::ask::Dropped;
 use crate::dialect::ask::Unfit;
 use crate::exchange::{self, Abilities, Conversation, Need, Part, ToolChoice};
 

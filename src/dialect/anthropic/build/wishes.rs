@@ -2,9 +2,9 @@
 
 use serde_json::value::RawValue;
 
-use super::body::Dropped;
 use super::thinking::Thinking;
 use crate::dialect::anthropic::input::raw;
+use crate::dialect::ask::Dropped;
 use crate::exchange::{Abilities, Conversation, Sampled};
 
 const MOST: f64 = 1.0;

@@ -16,7 +16,6 @@ use smallvec::SmallVec;
 
 use self::read::{Block, BlockKind, Delta, Document, Message, Top};
 use self::usage::Totals;
-use super::input::compact;
 use crate::dialect::carry::{Carry, Malformed, Sink};
 use crate::dialect::failure;
 use crate::exchange::{Event, Failure, Finish, Signed, Task};

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::compact;
+use crate::dialect::anthropic::input::compact;
 use crate::dialect::anthropic::text::Text;
 use crate::exchange::Finish;
 

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::super::{model, schema};
-use super::Dropped;
 use super::write::{Writer, string};
+use crate::dialect::ask::Dropped;
 use crate::dialect::ask::{Recipient, Unfit};
 use crate::exchange::{Conversation, Effort, Format, Need, Part, Sampled, Sampling, Thinking};
 use crate::units::Tokens;

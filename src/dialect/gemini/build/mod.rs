@@ -19,14 +19,11 @@ use smallvec::{SmallVec, smallvec};
 
 use self::write::Writer;
 use super::model;
-use crate::dialect::ask::{Ask, Recipient, Unfit};
+use crate::dialect::ask::{Ask, Dropped, Recipient, Unfit};
 use crate::exchange::{Conversation, Form, Part, Source, Task};
 
 /// What is written around the texts of a small conversation.
 const AROUND: usize = 1024;
-
-/// Names of parameters that were left out, by the client's names for them.
-type Dropped = SmallVec<[Cow<'static, str>; 2]>;
 
 /// Writes a conversation.
 ///

@@ -5,8 +5,7 @@ use std::collections::HashSet;
 
 use serde_json::value::RawValue;
 
-use super::list::{fields, items, text};
-use super::{MAX_SCHEMAS, strings};
+use super::list::{MAX_SCHEMAS, fields, items, strings, text};
 
 /// Words whose value goes on as it is where it has the right type.
 const COUNTS: [&str; 6] = [

@@ -9,6 +9,9 @@ use serde_json::value::RawValue;
 
 use crate::dialect::leaf::Leaf;
 
+/// The most schemas in one, counted after inlining.
+pub(super) const MAX_SCHEMAS: usize = 1024;
+
 /// The fields of an object; none of anything else.
 pub(super) fn fields(value: &RawValue) -> Vec<(Cow<'_, str>, &RawValue)> {
     let read: Result<Fields<'_>, _> = serde_json::from_str(value.get());
@@ -53,4 +56,20 @@ impl<'de> Visitor<'de> for Object {
         }
         Ok(Fields(all))
     }
+}
+
+/// Writes a list of texts.
+pub(super) fn strings(texts: &[Cow<'_, str>], out: &mut String) {
+    out.push('[');
+    for (at, text) in texts.iter().enumerate() {
+        out.push_str(if at == 0 { "" } else { "," });
+        quote(text, out);
+    }
+    out.push(']');
+}
+
+/// Writes a text as a JSON string.
+pub(super) fn quote(text: &str, out: &mut String) {
+    // A string is always JSON.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }

@@ -20,14 +20,12 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use self::draft::Draft;
-use self::list::{fields, items};
+use self::list::{MAX_SCHEMAS, fields, items, quote, strings};
 
 /// The most levels of a schema.
 const MAX_DEPTH: usize = 32;
 /// The most bytes of a schema, and of what is written: references that are inlined multiply.
 const MAX_BYTES: usize = 128 << 10;
-/// The most schemas in one, counted after inlining.
-const MAX_SCHEMAS: usize = 1024;
 
 /// Why a schema cannot be said in the subset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -252,20 +250,4 @@ impl<'a> Rewriter<'a> {
         self.key(start, name);
         self.out.push_str(json);
     }
-}
-
-/// Writes a text as a JSON string.
-fn quote(text: &str, out: &mut String) {
-    // A string is always JSON.
-    out.push_str(&serde_json::to_string(text).unwrap_or_default());
-}
-
-/// Writes a list of texts.
-fn strings(texts: &[Cow<'_, str>], out: &mut String) {
-    out.push('[');
-    for (at, text) in texts.iter().enumerate() {
-        out.push_str(if at == 0 { "" } else { "," });
-        quote(text, out);
-    }
-    out.push(']');
 }
