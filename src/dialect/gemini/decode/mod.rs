@@ -80,6 +80,8 @@ impl Stream {
         let bare = if is_data_alone(frame) {
             Vec::new()
         } else {
+            // A line that is no text has spoilt whatever stood in it.
+            std::str::from_utf8(&frame.raw).map_err(|_| Malformed::NotUtf8)?;
             self.bare.take(&frame.raw)?
         };
         if data.is_none() && bare.is_empty() {
