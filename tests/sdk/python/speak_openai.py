@@ -89,7 +89,7 @@ class Talk:
         messages = [{"role": "user", "content": mark}]
         stream = self.client.chat.completions.create(model=model, messages=messages, stream=True)
         for _, chunk in zip(range(5), stream):
-            assert chunk.object == "chat.completion.chunk"
+            assert isinstance(chunk.choices, list)
         stream.close()
 
 
