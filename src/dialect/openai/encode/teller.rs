@@ -252,7 +252,8 @@ impl Teller {
         let told = place.and_then(|place| u32::try_from(place).ok());
         if let (Some(told), Task::Chat) = (told, self.task) {
             self.open_call(index, told, out);
-            out.put_u8(b',');
+            // The SDKs' accumulators take every piece of a call to have a function.
+            out.put_slice(b",\"function\":{\"arguments\":\"\"},");
             put_signature(out, seal);
             out.put_slice(b"}]}");
             self.close(REST, out);
