@@ -268,6 +268,49 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_beside_another_is_one_of_those_that_are_allowed() {
+        let retries = Retries {
+            max_attempts: 2,
+            ..Retries::default()
+        };
+        let mut walk = Walk::new(&places(3, 0), &retries);
+        let mut spend = || true;
+        let mut terms = Terms {
+            room: SECOND,
+            spend: &mut spend,
+            chance: 0,
+        };
+        walk.first(&mut terms);
+        assert_eq!(walk.beside().map(|place| place.target), Some(1));
+        assert_eq!(walk.beside(), None);
+        assert_eq!(walk.next(FallBack, &mut terms), Next::Exhausted);
+    }
+
+    #[test]
+    fn a_target_that_is_left_out_is_no_attempt_and_is_not_gone_back_to() {
+        let retries = Retries {
+            max_attempts: 2,
+            ..Retries::default()
+        };
+        let mut walk = Walk::new(&places(3, 0), &retries);
+        let mut spend = || true;
+        let mut terms = Terms {
+            room: SECOND,
+            spend: &mut spend,
+            chance: 0,
+        };
+        walk.first(&mut terms);
+        let target = |next| match next {
+            Next::Attempt { place, kind, .. } => Some((place.target, kind)),
+            Next::Exhausted => None,
+        };
+        assert_eq!(target(walk.leave_out(&mut terms)), Some((1, First)));
+        let next = walk.next(FallBack, &mut terms);
+        assert_eq!(target(next), Some((2, Fallback)));
+        assert_eq!(target(walk.leave_out(&mut terms)), None);
+    }
+
+    #[test]
     fn a_target_is_tried_once_more_and_then_the_next() {
         let mut walk = walk(2, 0);
         assert_eq!(first(&mut walk), Some((0, First)));

@@ -3,8 +3,10 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
+use segue::edge::Running;
 use serde::Deserialize;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -83,11 +85,8 @@ const CLIENTS: [(&str, &str); 2] = [
     ("anthropic", "/v1/messages"),
 ];
 
-/// What becomes of each error, a line for each client.
-async fn told(errors: &[Recorded]) -> String {
-    let parrot = Parrot::start().await;
-    let folder = TempDir::new().unwrap();
-    let log = folder.path().join("access.log");
+/// A proxy before the parrot, which is all its providers.
+fn proxy(parrot: &Parrot, log: &Path) -> Running {
     let provider = |name: &str, dialect: &str, below: &str| {
         format!(
             "  {name}: {{ dialect: {dialect}, base_url: \"http://{}{below}\", private_peers: true, \
@@ -95,7 +94,7 @@ async fn told(errors: &[Recorded]) -> String {
             parrot.address
         )
     };
-    let edge = start(&format!(
+    start(&format!(
         "listen: [{{ address: \"127.0.0.1:0\" }}]\nadmin: {{ address: \"127.0.0.1:0\" }}\n\
          log: {{ access: {} }}\nallow_literal_secrets: true\n\
          defaults: {{ breaker: off, retries: {{ same_target: 0 }} }}\n\
@@ -105,7 +104,15 @@ async fn told(errors: &[Recorded]) -> String {
         provider("openai", "openai", "/v1"),
         provider("anthropic", "anthropic", ""),
         provider("gemini", "gemini", "/v1beta"),
-    ));
+    ))
+}
+
+/// Puts each error to a client of each format; what they got, and the access log.
+async fn heard(errors: &[Recorded]) -> (Vec<Answer>, Vec<Value>) {
+    let parrot = Parrot::start().await;
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("access.log");
+    let edge = proxy(&parrot, &log);
     let address = edge.addresses()[0];
     let mut answers: Vec<Answer> = Vec::new();
     for error in errors {
@@ -132,7 +139,12 @@ async fn told(errors: &[Recorded]) -> String {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     assert_eq!(lines.len(), answers.len());
+    (answers, lines)
+}
 
+/// What becomes of each error, a line for each client.
+async fn told(errors: &[Recorded]) -> String {
+    let (answers, lines) = heard(errors).await;
     let mut out = String::new();
     for (number, (answer, line)) in answers.iter().zip(&lines).enumerate() {
         let error = &errors[number / CLIENTS.len()];

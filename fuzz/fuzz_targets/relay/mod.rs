@@ -95,7 +95,7 @@ fn last_word(whys: &[Why]) {
         .iter()
         .map(|why| Tried::new("a/x".into(), why))
         .collect();
-    let fault = exhausted(&tried, "route");
+    let fault = exhausted(&tried, &[], "route");
     assert!(fault.message.len() < 200 && fault.message.is_ascii());
     assert!(fault.retry_after.is_none_or(|wait| wait <= LONGEST));
     let limited = |why: &Why| matches!(why.class(), Class::RateLimited | Class::Quota);
