@@ -11,6 +11,7 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod dialects;
 mod edge_canary;
 mod edge_drain;
 mod edge_keys;
