@@ -369,8 +369,8 @@ async fn settle(stage: &Stage) {
         .expect("no client connected");
 }
 
-/// Tasks of one pooled connection, at most: the simulator's, and with HTTP/2 those of our side.
-const TASKS: usize = 3;
+/// Tasks of one pooled connection, at most: with HTTP/2 either side has two.
+const TASKS: usize = 4;
 
 /// What the process holds.
 #[derive(Clone, Copy, Debug)]
