@@ -1,6 +1,8 @@
 //! Checks of a request's top-level fields, whichever format they are of. Each error names the field
 //! and the rule, and never the value: it may be a secret in the wrong place.
 
+use std::ops::RangeInclusive;
+
 use crate::exchange::{Fault, FaultKind};
 use crate::json::Fields;
 
@@ -8,12 +10,18 @@ use crate::json::Fields;
 const MAX_MODEL: usize = 256;
 
 /// The index of a request's body, without names that only look like known ones.
-///
-/// Some servers match names without regard to case (Go's `encoding/json`, and with it Ollama) and
-/// obey the last match: `"Model"` after `"model"` would be a model that nobody here has seen.
 pub(super) fn index(body: &[u8], known: &[&'static str]) -> Result<Fields, Fault> {
     let fields = Fields::index(body)
         .map_err(|invalid| bad(format!("The body is not a valid JSON object: {invalid}.")))?;
+    refuse_lookalikes(&fields, known)?;
+    Ok(fields)
+}
+
+/// Refuses names that only look like known ones.
+///
+/// Some servers match names without regard to case (Go's `encoding/json`, and with it Ollama) and
+/// obey the last match: `"Model"` after `"model"` would be a model that nobody here has seen.
+pub(super) fn refuse_lookalikes(fields: &Fields, known: &[&'static str]) -> Result<(), Fault> {
     for name in fields.names() {
         let alike = |known: &&&str| **known != name && folded(name).eq(known.chars());
         if let Some(known) = known.iter().find(alike) {
@@ -22,7 +30,7 @@ pub(super) fn index(body: &[u8], known: &[&'static str]) -> Result<Fields, Fault
             return Err(bad(message).param(*known));
         }
     }
-    Ok(fields)
+    Ok(())
 }
 
 /// As `encoding/json` folds it: the two letters beyond ASCII that fold into it are the long s and
@@ -63,14 +71,20 @@ pub(super) fn model(value: Option<&[u8]>) -> Result<String, Fault> {
     Ok(model)
 }
 
-/// A list that must have an element; what is in it is between the client and the provider.
-pub(super) fn check_list(param: &'static str, value: Option<&[u8]>) -> Result<(), Fault> {
+/// A list that must have an element, of this name; what is in it is between the client and the
+/// provider.
+pub(super) fn check_list(
+    param: &'static str,
+    value: Option<&[u8]>,
+    element: &str,
+) -> Result<(), Fault> {
     let value = value.ok_or_else(|| missing(param))?;
     let Some(items) = value.strip_prefix(b"[") else {
         return Err(wrong_type(param, "an array", value));
     };
     if items.trim_ascii_start().starts_with(b"]") {
-        return Err(wrong(param, "must contain at least one element"));
+        let rule = format!("must contain at least one {element}");
+        return Err(wrong(param, rule));
     }
     Ok(())
 }
@@ -85,11 +99,11 @@ pub(super) fn flag(param: &'static str, value: Option<&[u8]>) -> Result<Option<b
     }
 }
 
-/// An integer from 0.
-pub(super) fn count(
+/// An integer within these bounds.
+pub(super) fn integer(
     param: &'static str,
     value: Option<&[u8]>,
-    most: u64,
+    bounds: RangeInclusive<u64>,
 ) -> Result<Option<u64>, Fault> {
     let Some(value) = value else {
         return Ok(None);
@@ -101,8 +115,12 @@ pub(super) fn count(
         .ok()
         .and_then(|digits| digits.parse().ok());
     match number {
-        Some(number) if number <= most => Ok(Some(number)),
-        _ => Err(wrong(param, format!("must be an integer from 0 to {most}"))),
+        Some(number) if bounds.contains(&number) => Ok(Some(number)),
+        _ => {
+            let (least, most) = bounds.into_inner();
+            let rule = format!("must be an integer from {least} to {most}");
+            Err(wrong(param, rule))
+        }
     }
 }
 
@@ -115,11 +133,13 @@ pub(super) fn missing(param: &'static str) -> Fault {
     bad(format!("Missing required parameter: '{param}'.")).param(param)
 }
 
-fn wrong(param: &'static str, rule: impl std::fmt::Display) -> Fault {
+/// The value breaks a rule.
+pub(super) fn wrong(param: &'static str, rule: impl std::fmt::Display) -> Fault {
     bad(format!("Invalid value for '{param}': {rule}.")).param(param)
 }
 
-fn wrong_type(param: &'static str, wanted: &str, value: &[u8]) -> Fault {
+/// Names what the value is instead, and never the value: it may be a secret in the wrong place.
+pub(super) fn wrong_type(param: &'static str, wanted: &str, value: &[u8]) -> Fault {
     let found = match value.first() {
         Some(b'"') => "a string",
         Some(b'[') => "an array",

@@ -59,10 +59,4 @@ impl Voices<'_> {
             Delivery::Whole => UsageWish::NotAsked,
         }
     }
-
-    /// Whether the client wants to be told the usage at a stream's end, in formats that leave it a
-    /// choice.
-    pub(super) fn wants_usage(&self) -> bool {
-        self.delivery == Delivery::Stream(UsageWish::Asked)
-    }
 }

@@ -23,6 +23,16 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Whether there is nothing in the frame but one data line, as in nearly all.
+    pub fn is_data_alone(&self) -> bool {
+        let after = |name: &[u8]| {
+            let rest = self.raw.strip_prefix(name)?;
+            rest.get(self.data.as_deref()?.len()..)
+        };
+        let tail = after(b"data: ").or_else(|| after(b"data:"));
+        tail.is_some_and(|tail| tail.iter().all(|byte| matches!(byte, b'\r' | b'\n')))
+    }
+
     /// Reads the fields of a whole frame. A single data line is a slice of `raw`.
     pub(super) fn parse(raw: Bytes) -> Self {
         let mut event: &[u8] = b"";

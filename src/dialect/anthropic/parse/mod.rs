@@ -26,8 +26,8 @@ pub fn request(task: Task, body: Bytes) -> Result<Request, Fault> {
     let fields = field::index(&body, &READ)?;
     let value = |name: &str| field::present(&fields, &body, name);
     let model = field::model(value("model"))?;
-    field::check_list("messages", value("messages"))?;
-    let max_output = field::count("max_tokens", value("max_tokens"), MAX_OUTPUT)?;
+    field::check_list("messages", value("messages"), "element")?;
+    let max_output = field::integer("max_tokens", value("max_tokens"), 0..=MAX_OUTPUT)?;
     let streamed = field::flag("stream", value("stream"))?.unwrap_or_default();
     let delivery = match task {
         Task::Chat if max_output.is_none() => return Err(field::missing("max_tokens")),

@@ -77,7 +77,7 @@ impl Stream {
             sink(Event::End);
             return Ok(Carry::End);
         }
-        let bare = if is_data_alone(frame) {
+        let bare = if frame.is_data_alone() {
             Vec::new()
         } else {
             // A line that is no text has spoilt whatever stood in it.
@@ -359,16 +359,6 @@ fn blocked<'a>(chunk: &Chunk<'a>) -> Option<Cow<'a, str>> {
     let message = feedback.block_reason_message.map(Leaf::from);
     let words = message.and_then(Leaf::words);
     Some(words.unwrap_or_else(|| format!("The prompt was blocked: {reason}").into()))
-}
-
-/// Whether there is nothing in the frame but one data line, as in nearly all.
-fn is_data_alone(frame: &Frame) -> bool {
-    let after = |name: &[u8]| {
-        let rest = frame.raw.strip_prefix(name)?;
-        rest.get(frame.data.as_deref()?.len()..)
-    };
-    let tail = after(b"data: ").or_else(|| after(b"data:"));
-    tail.is_some_and(|tail| tail.iter().all(|byte| matches!(byte, b'\r' | b'\n')))
 }
 
 /// Reads a whole answer and tells the sink its events. A candidate that has content but no reason

@@ -41,16 +41,6 @@ fn check_text(frame: &Frame) -> Result<(), Malformed> {
     text.map(|_| ())
 }
 
-/// Whether there is nothing in the frame but one data line, as in nearly all.
-fn is_data_alone(frame: &Frame) -> bool {
-    let after = |name: &[u8]| {
-        let rest = frame.raw.strip_prefix(name)?;
-        rest.get(frame.data.as_deref()?.len()..)
-    };
-    let tail = after(b"data: ").or_else(|| after(b"data:"));
-    tail.is_some_and(|tail| tail.iter().all(|byte| matches!(byte, b'\r' | b'\n')))
-}
-
 impl Stream {
     /// At the start of a stream that answers such a task.
     pub fn new(task: Task) -> Self {
@@ -83,7 +73,7 @@ impl Stream {
             return Ok(Carry::End);
         }
         let text = std::str::from_utf8(data).map_err(|_| Malformed::NotUtf8)?;
-        if !is_data_alone(frame) {
+        if !frame.is_data_alone() {
             check_text(frame)?;
         }
         self.answer(read::read(text, self.part)?, sink)

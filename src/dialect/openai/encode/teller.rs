@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::piece::{Calls, finish, put_call_id, put_head, put_number, put_signature, put_usage};
 use crate::dialect::voices::Voices;
-use crate::exchange::{AsideKind, Event, Finish, Signed, Task, Usage};
+use crate::exchange::{AsideKind, Event, Finish, Signed, Task, Usage, UsageWish};
 use crate::json::put_string;
 
 /// The end mark of a stream that ended well.
@@ -25,7 +25,7 @@ pub struct Teller {
     head: Bytes,
     /// The answer's id, for those of its calls.
     id: Box<str>,
-    wants_usage: bool,
+    usage_wish: UsageWish,
     choices: SmallVec<[Choice; 1]>,
     usage: Option<Usage>,
     failed: bool,
@@ -61,7 +61,7 @@ impl Teller {
             task: voices.task,
             head: head.freeze(),
             id: voices.label.id.into(),
-            wants_usage: voices.wants_usage(),
+            usage_wish: voices.usage_wish(),
             choices: SmallVec::new(),
             usage: None,
             failed: false,
@@ -110,7 +110,7 @@ impl Teller {
         if self.failed {
             return;
         }
-        if let (true, Some(usage)) = (self.wants_usage, &self.usage) {
+        if let (UsageWish::Asked, Some(usage)) = (self.usage_wish, &self.usage) {
             out.put_slice(&self.head);
             out.put_slice(b"],\"usage\":");
             put_usage(out, usage);
@@ -147,7 +147,7 @@ impl Teller {
     /// Ends a chunk after its choice's delta.
     fn close(&self, rest: &[u8], out: &mut BytesMut) {
         out.put_slice(rest);
-        let usage: &[u8] = if self.wants_usage {
+        let usage: &[u8] = if self.usage_wish == UsageWish::Asked {
             b"],\"usage\":null}\n\n"
         } else {
             b"]}\n\n"

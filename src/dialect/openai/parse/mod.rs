@@ -2,7 +2,6 @@
 //! all of it in neutral words when it goes to another format.
 
 mod conversation;
-mod fault;
 mod message;
 mod place;
 mod request;
