@@ -1,6 +1,6 @@
 //! A chat request on its way to the relay, and what comes back of it into the record.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use http::{HeaderName, HeaderValue};
@@ -41,6 +41,7 @@ impl Chat {
             budget: &shared.budget,
             retries: &shared.retries,
             stop: shared.stop.clone(),
+            contract: OnceLock::new(),
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::relay::verdict::Why;
 use crate::relay::walk::WayOut;
 use crate::relay::watch::Raced;
 use crate::relay::{headers, wait, whole};
-use crate::route::{self, Contract, Contracts, Drops, Hold, OutputFit};
+use crate::route::{self, Drops, Hold, OutputFit};
 use crate::telemetry::Connection;
 use crate::units::ByteSize;
 use crate::upstream::{Call, CallBounds, Outgoing, Settled};
@@ -250,12 +250,12 @@ impl Turn<'_> {
 
     /// A document that was gathered from a stream, if it is what was promised.
     fn kept(&self, document: Bytes) -> Result<Held, Why> {
-        let Some(contract) = self.contract() else {
+        let Some(contract) = self.job.contract() else {
             return Ok(Held::Whole(document));
         };
         let request = self.job.request;
         let own = Voices::alike(request.dialect, request.task, Delivery::Whole);
-        whole::check(&own, &document, None, Some(&contract))?;
+        whole::check(&own, &document, None, Some(contract))?;
         Ok(Held::Whole(document))
     }
 
@@ -281,31 +281,14 @@ impl Turn<'_> {
         (self.way_out == WayOut::Open).then(|| Inspector::new(job.policy(), job.request))
     }
 
-    /// What a whole answer is held against, where the route has it so. A schema that cannot be
-    /// checked promises nothing that we could keep.
-    fn contract(&self) -> Option<Contract> {
-        let job = self.job;
-        let enforced = job.policy().contract == Contracts::Enforce;
-        if !enforced || job.request.delivery != Delivery::Whole {
-            return None;
-        }
-        match Contract::of(job.request) {
-            Ok(contract) => contract,
-            Err(uncheckable) => {
-                log::warn!("{}: {uncheckable}", job.route_name());
-                None
-            }
-        }
-    }
-
     /// Reads a whole answer and checks it.
     async fn whole(&mut self, call: &mut Call, asked: Task) -> Result<Held, Why> {
         // A whole answer is written once it is thought out: its head is its first token.
         self.began(Instant::now());
         let body = whole::read(self, call, self.job.answer_limit).await?;
-        let contract = self.contract();
+        let contract = self.job.contract();
         let voices = self.voices(asked);
-        let (told, usage) = whole::check(&voices, &body, self.inspector(), contract.as_ref())?;
+        let (told, usage) = whole::check(&voices, &body, self.inspector(), contract)?;
         self.usage = usage;
         Ok(match self.job.request.delivery {
             Delivery::Whole => Held::Whole(told),

@@ -1,16 +1,16 @@
 //! An exchange to carry, and what became of it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::{HeaderName, HeaderValue};
 use tokio::sync::watch;
 
-use crate::exchange::{Fault, Request, Usage};
+use crate::exchange::{Delivery, Fault, Request, Usage};
 use crate::relay::allowance::Allowance;
 use crate::relay::budget::Budget;
 use crate::relay::live::{Fallback, LiveRoute};
-use crate::route::Policy;
+use crate::route::{Contract, Contracts, Policy};
 use crate::telemetry::{Attempt, Outcome};
 use crate::units::ByteSize;
 
@@ -38,6 +38,8 @@ pub struct Job<'a> {
     pub retries: &'a Allowance,
     /// Turns true when running exchanges have to end.
     pub stop: watch::Receiver<bool>,
+    /// What its whole answers are held against, once somebody has asked for it.
+    pub contract: OnceLock<Option<Contract>>,
 }
 
 impl Job<'_> {
@@ -47,6 +49,22 @@ impl Job<'_> {
 
     pub(super) fn route_name(&self) -> &Arc<str> {
         &self.live.route().name
+    }
+
+    /// What a whole answer is held against, where the route has it so. A schema that cannot be
+    /// checked promises nothing that we could keep.
+    pub(super) fn contract(&self) -> Option<&Contract> {
+        let enforced = self.policy().contract == Contracts::Enforce;
+        if !enforced || self.request.delivery != Delivery::Whole {
+            return None;
+        }
+        let compiled = self.contract.get_or_init(|| {
+            Contract::of(self.request).unwrap_or_else(|uncheckable| {
+                log::warn!("{}: {uncheckable}", self.route_name());
+                None
+            })
+        });
+        compiled.as_ref()
     }
 
     /// The exchange's deadline.
