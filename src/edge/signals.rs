@@ -62,17 +62,20 @@ pub struct Signals {
 
 impl Signals {
     /// Installs the handlers, for the rest of the process's life. To be called first in `main`.
+    ///
+    /// HUP is the first to be caught, as it would end the process for no good reason.
     pub fn install() -> io::Result<Self> {
         let (wake, waker) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         let mut came = Vec::with_capacity(Signal::ALL.len());
-        for signal in Signal::ALL {
+        for signal in Signal::ALL.into_iter().rev() {
             let flag = Arc::new(AtomicBool::new(false));
             // The handlers run in this order: who is woken finds the flag.
             flag::register(signal.number(), flag.clone())?;
             pipe::register(signal.number(), waker.try_clone()?)?;
             came.push((signal, flag));
         }
+        came.reverse();
         Ok(Self { came, wake })
     }
 

@@ -163,9 +163,10 @@ async fn a_hup_at_the_very_start_never_ends_the_process() {
     }
 }
 
-/// Until the first instruction of `main` no process can catch anything; after it, HUP is caught.
+/// Until the first instruction of `main` no process can catch anything; INT is the last to be caught, and by then a HUP
+/// is remembered too.
 fn wait_for_handlers(process: &Process) {
-    while !process.catches_hup() {
+    while !process.catches_int() {
         std::thread::yield_now();
     }
 }

@@ -156,12 +156,12 @@ impl Process {
         self.exit.borrow().is_some()
     }
 
-    /// Whether its handler for HUP is installed.
-    pub fn catches_hup(&self) -> bool {
+    /// Whether its handler for INT is installed.
+    pub fn catches_int(&self) -> bool {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         let caught = line.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        caught.is_some_and(|mask| mask & 1 != 0)
+        caught.is_some_and(|mask| mask & 1 << 1 != 0)
     }
 
     /// The most memory that it has had, in bytes.
