@@ -1,5 +1,6 @@
 //! Units as types: a bare integer never says what it counts.
 
+use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
 /// Tokens of a model's own tokenizer.
@@ -24,6 +25,35 @@ impl AddAssign for Tokens {
 /// Money in millionths of a US dollar: sums are exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MicroUsd(pub u64);
+
+impl MicroUsd {
+    /// What is left of it, 0 at least.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Add for MicroUsd {
+    type Output = Self;
+
+    /// The sum, saturating: what is out of all bounds must not look cheap.
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+impl AddAssign for MicroUsd {
+    fn add_assign(&mut self, other: Self) {
+        *self = *self + other;
+    }
+}
+
+impl Sum for MicroUsd {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self(0), Add::add)
+    }
+}
 
 /// A number of bytes: a size or a bound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,5 +84,8 @@ mod tests {
     fn a_sum_past_the_range_saturates() {
         assert_eq!(Tokens(u64::MAX) + Tokens(1), Tokens(u64::MAX));
         assert_eq!(ByteSize::mib(u64::MAX), ByteSize(u64::MAX));
+        let amounts = [MicroUsd(u64::MAX), MicroUsd(1)];
+        assert_eq!(amounts.into_iter().sum::<MicroUsd>(), MicroUsd(u64::MAX));
+        assert_eq!(MicroUsd(1).less(MicroUsd(2)), MicroUsd(0));
     }
 }

@@ -1,6 +1,6 @@
 //! Client keys: kept as digests, compared in constant time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -42,7 +42,12 @@ pub struct Key {
     pub name: Arc<str>,
     /// What it may call.
     pub routes: RouteScope,
+    /// What the config says of it: tier, team, anything. Quotas and variants of routes go by it.
+    pub tags: Tags,
 }
+
+/// What the config says of a key, by name.
+pub type Tags = BTreeMap<Arc<str>, Arc<str>>;
 
 /// Which routes a key may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +110,7 @@ mod tests {
         Key {
             name: name.into(),
             routes: RouteScope::All,
+            tags: Tags::new(),
         }
     }
 

@@ -8,7 +8,7 @@ use super::hint::hint;
 use super::path::quoted;
 use super::secret;
 use super::section::Section;
-use crate::account::{Digest, Key, Keys, RouteScope};
+use crate::account::{Digest, Key, Keys, RouteScope, Tags};
 
 /// The longest name of a key.
 const LONGEST_NAME: usize = 64;
@@ -40,6 +40,7 @@ pub(super) fn read(cursor: &Cursor<'_>, routes: &RouteNames<'_>) -> Read<Keys> {
             Key {
                 name: name?.into(),
                 routes,
+                tags: Tags::new(),
             },
         ))
     }));

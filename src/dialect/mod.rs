@@ -36,7 +36,7 @@ pub use dispatch::{
 };
 pub use fit::lowered;
 pub use hear::{Stream, Told, whole};
-pub use needs::{Length, Wants, Watched, asked_json, lost, wants};
+pub use needs::{Length, Wants, Watched, asked_json, input, lost, wants};
 pub use profile::{Auth, Change, OwnChange, Paths, Profile};
 pub use promise::{Offered, Promise, PromisedText, ToolInput};
 pub use prompt::Asked;

@@ -180,6 +180,13 @@ pub fn wants(request: &Request, watched: Watched) -> Wants<'_> {
     wants
 }
 
+/// How long a prompt is, by its bytes. Walks over it.
+pub fn input(request: &Request) -> Tokens {
+    let mut wants = Wants::nothing(request.dialect);
+    wants.request = Some(request);
+    wants.input()
+}
+
 /// Whether the prompt could be too long for the smallest window: a text is no longer than its body.
 fn may_be_long(request: &Request, watched: Watched) -> bool {
     let Some(window) = watched.window else {

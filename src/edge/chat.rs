@@ -6,6 +6,7 @@ use std::time::Instant;
 use http::{HeaderName, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
 
+use crate::account::Purse;
 use crate::edge::exchange::{Exchange, Shared};
 use crate::edge::generation::Generation;
 use crate::edge::outbound;
@@ -41,6 +42,7 @@ impl Chat {
             budget: &shared.budget,
             retries: &shared.retries,
             stop: shared.stop.clone(),
+            purse: Purse::default(),
             contract: OnceLock::new(),
         }
     }

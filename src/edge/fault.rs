@@ -25,7 +25,7 @@ fn plain_status(kind: FaultKind) -> u16 {
         FaultKind::RequestTimeout => 408,
         FaultKind::BodyTooLarge => 413,
         FaultKind::UnsupportedMediaType => 415,
-        FaultKind::RateLimited => 429,
+        FaultKind::RateLimited | FaultKind::OverLimit | FaultKind::OverBudget => 429,
         FaultKind::HeadTooLarge => 431,
         FaultKind::Internal => 500,
         FaultKind::ProviderFailed => 502,

@@ -141,10 +141,11 @@ pub(super) async fn refuse(
             HeaderValue::from(whole_seconds(wait)),
         );
     }
-    // The chain has been walked already: a client's own retries would only walk it again.
+    // The chain has been walked already, or the money is spent: a client's own retries would only
+    // come to the same again.
     if matches!(
         fault.kind,
-        FaultKind::ProviderFailed | FaultKind::ProviderTimeout
+        FaultKind::ProviderFailed | FaultKind::ProviderTimeout | FaultKind::OverBudget
     ) {
         insert(&mut head, SHOULD_RETRY, HeaderValue::from_static("false"));
     }

@@ -340,7 +340,10 @@ async fn refuse(
     // A fault that came out of attempts keeps the outcome that they gave it.
     if record.attempts.is_empty() {
         record.outcome = match fault.kind {
-            FaultKind::Unauthorized | FaultKind::Overloaded => Outcome::Refused,
+            FaultKind::Unauthorized
+            | FaultKind::Overloaded
+            | FaultKind::OverLimit
+            | FaultKind::OverBudget => Outcome::Refused,
             FaultKind::Internal => Outcome::Failed,
             _ => Outcome::ClientError,
         };

@@ -69,6 +69,10 @@ pub enum FaultKind {
     ContentPolicy,
     /// Every provider asked said that it is busy or the limit is reached.
     RateLimited,
+    /// The caller has reached a limit that the config sets it: time lifts it.
+    OverLimit,
+    /// The caller has spent what the config gives it: the next period lifts it.
+    OverBudget,
     /// We are at a limit of our own, or draining.
     Overloaded,
     /// No provider gave an answer.
@@ -95,6 +99,8 @@ impl FaultKind {
             Self::ContextLength => "context_length",
             Self::ContentPolicy => "content_policy",
             Self::RateLimited => "rate_limited",
+            Self::OverLimit => "over_limit",
+            Self::OverBudget => "over_budget",
             Self::Overloaded => "overloaded",
             Self::ProviderFailed => "provider_failed",
             Self::ProviderTimeout => "provider_timeout",

@@ -1,6 +1,6 @@
-//! Token counts of one answer.
+//! Token counts of one answer, and what they come to.
 
-use crate::units::Tokens;
+use crate::units::{MicroUsd, Tokens};
 
 /// What a provider says an answer took. Parts are contained in their totals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,4 +17,34 @@ pub struct Usage {
     pub reasoning: Tokens,
     /// The part of input and output that was audio.
     pub audio: Tokens,
+}
+
+/// How a usage came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// The provider said it.
+    Reported,
+    /// The provider did not come to say it: it is made of what was sent and what came.
+    Estimated,
+}
+
+impl Measure {
+    /// The name in log and store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reported => "reported",
+            Self::Estimated => "estimated",
+        }
+    }
+}
+
+/// What one attempt took, and what it costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bill {
+    /// Its tokens.
+    pub usage: Usage,
+    /// How they came to be known.
+    pub measure: Measure,
+    /// Their price; `None` where the target has none.
+    pub cost: Option<MicroUsd>,
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
+use crate::account::{Fate, Short};
 use crate::dialect::Unfit;
 use crate::exchange::{Delivery, Fault, Need};
 use crate::relay::attempt::{Flow, Held};
@@ -32,6 +33,8 @@ pub(super) struct Carrier<'c, 'j, C: Client> {
     pub(super) tried: SmallVec<[Tried; 4]>,
     /// What the first target was left out for that was asked for what it cannot do.
     pub(super) unfit: Option<Unfit>,
+    /// What the caller had too little left of, for the first target that it was too little for.
+    pub(super) short: Option<Short>,
     /// What the client is told if there was nobody to ask.
     pub(super) unserved: Option<Fault>,
     /// The window that the prompt was too long for, and what its target said.
@@ -119,6 +122,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             walk: Walk::new(&plan, &policy.retries),
             tried: SmallVec::new(),
             unfit: None,
+            short: None,
             unserved: route::unserved(job.live.route(), &plan),
             outgrown: None,
             chance: Chance::new(now),
@@ -159,6 +163,11 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 next = self.step(Walk::leave_out);
                 continue;
             }
+            if let Err(short) = turn.cover().await {
+                self.short(turn.target(), short);
+                next = self.step(Walk::leave_out);
+                continue;
+            }
             match self.attempt(turn).await {
                 After::Step(step) => next = step,
                 After::Answer(turn, held) => return Some((turn, held)),
@@ -172,6 +181,13 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         let name = Arc::clone(&target.name);
         self.report.left_out.push((name, unfit.name()));
         self.unfit.get_or_insert(unfit);
+    }
+
+    /// A target that the caller has too little left for: nothing is sent.
+    fn short(&mut self, target: &Target, short: Short) {
+        let name = Arc::clone(&target.name);
+        self.report.left_out.push((name, short.of.name()));
+        self.short.get_or_insert(short);
     }
 
     /// Takes a step of the walk.
@@ -192,9 +208,9 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             Ok(held) => held,
             Err(outside) => {
                 let reason = outside.reason();
-                self.book(turn.cancelled(reason));
+                self.book(turn.cancelled(reason, Fate::Wasted));
                 if let Some(beside) = beside {
-                    self.book(beside.cancelled(reason));
+                    self.book(beside.cancelled(reason, Fate::Wasted));
                 }
                 self.ended_outside(&outside).await;
                 return After::Over;
@@ -213,7 +229,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                         .or(Some(one));
                 }
                 (Some(turn), Some(held)) => winner = Some((turn, held)),
-                (Some(turn), None) => self.book(turn.cancelled("hedge_lost")),
+                (Some(turn), None) => self.book(turn.cancelled("hedge_lost", Fate::Wasted)),
                 (None, _) => {}
             }
         }
@@ -236,7 +252,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         turn.discard();
         self.tried.push(Tried::new(Arc::clone(&target), why));
         loud(&turn.target().name, why, &judged);
-        let attempt = turn.failed(why, &judged, judged.ruling.name());
+        let attempt = turn.failed(why, &judged, judged.ruling.name(), Fate::Wasted);
         self.book(attempt);
         Lost {
             target,
@@ -370,13 +386,13 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             }
             End::Aborted => {
                 self.report.outcome = Outcome::Aborted;
-                self.book(turn.cancelled("aborted"));
+                self.book(turn.cancelled("aborted", Fate::Delivered));
             }
             End::Broken(why) => {
                 let judged = verdict::judge(&why, self.job.policy(), self.judged_as(&turn));
                 loud(turn.target().name.as_ref(), &why, &judged);
                 // Its connection is closed first, however long the client takes to hear of it.
-                let attempt = turn.failed(&why, &judged, "surface");
+                let attempt = turn.failed(&why, &judged, "surface", Fate::Delivered);
                 self.book(attempt);
                 self.report.outcome = Outcome::Broken;
                 self.tell(why.fault(self.job.route_name())).await;

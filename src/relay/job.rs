@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use http::{HeaderName, HeaderValue};
 use tokio::sync::watch;
 
+use crate::account::Purse;
 use crate::exchange::{Delivery, Fault, Request, Usage};
 use crate::relay::allowance::Allowance;
 use crate::relay::budget::Budget;
@@ -38,6 +39,8 @@ pub struct Job<'a> {
     pub retries: &'a Allowance,
     /// Turns true when running exchanges have to end.
     pub stop: watch::Receiver<bool>,
+    /// What it may still take.
+    pub purse: Purse,
     /// What its whole answers are held against, once somebody has asked for it.
     pub contract: OnceLock<Option<Contract>>,
 }

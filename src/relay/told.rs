@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::account::{Scarce, Short};
 use crate::dialect;
 use crate::exchange::{Fault, FaultKind};
 use crate::relay::carrier::{Begun, Carrier};
@@ -57,6 +58,10 @@ impl<C: Client> Carrier<'_, '_, C> {
         if let Some(fault) = self.unserved.take() {
             return self.fail(fault).await;
         }
+        if let (Some(short), true) = (&self.short, self.tried.is_empty()) {
+            let fault = over_quota(short);
+            return self.fail(fault).await;
+        }
         let left_out = &self.report.left_out;
         let mut fault = verdict::exhausted(&self.tried, left_out, self.job.route_name());
         if let (Some(unfit), FaultKind::BadRequest) = (&self.unfit, fault.kind) {
@@ -84,5 +89,36 @@ impl<C: Client> Carrier<'_, '_, C> {
                 self.fail(fault).await;
             }
         }
+    }
+}
+
+/// What a caller is told who has too little left. It names the quota, not what others spend of it.
+fn over_quota(short: &Short) -> Fault {
+    let quota = &short.quota;
+    let (kind, message) = match short.of {
+        Scarce::Requests => (
+            FaultKind::OverLimit,
+            format!("{quota:?} allows no more requests for now"),
+        ),
+        Scarce::Tokens => (
+            FaultKind::OverLimit,
+            format!("{quota:?} allows no more tokens for now"),
+        ),
+        Scarce::Concurrency => (
+            FaultKind::OverLimit,
+            format!("{quota:?} allows no more requests at a time"),
+        ),
+        Scarce::Budget => (
+            FaultKind::OverBudget,
+            format!("{quota:?} has too little of its budget left for this request"),
+        ),
+        Scarce::Ceiling => (
+            FaultKind::OverBudget,
+            format!("this request could cost more than {quota:?} allows for one"),
+        ),
+    };
+    Fault {
+        retry_after: short.retry_after,
+        ..Fault::new(kind, message)
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::account::{Fate, Stake};
 use crate::dialect::Ask;
-use crate::exchange::Usage;
+use crate::exchange::{Bill, Measure, Usage};
 use crate::relay::clocks::Clocks;
 use crate::relay::job::Job;
 use crate::relay::live::Lane;
@@ -37,6 +38,8 @@ pub(super) struct Turn<'j> {
     /// How long the head was held, and what opened the gate.
     pub(super) gate: Option<(Duration, &'static str)>,
     tokens: Tokens,
+    /// What is set aside for it, from before anything is sent.
+    pub(super) stake: Option<Stake<'j>>,
     pass: Pass,
     /// Set once its first token has come, for who watches it from outside.
     spoke: Option<Arc<AtomicBool>>,
@@ -69,6 +72,7 @@ impl<'j> Turn<'j> {
             usage: None,
             gate: None,
             tokens: Tokens(0),
+            stake: None,
             pass,
             spoke: None,
         }
@@ -142,7 +146,7 @@ impl<'j> Turn<'j> {
     pub(super) fn served(mut self) -> Attempt {
         let policy = self.job.policy().breaker.as_ref();
         self.pass.settle(Settled::Success, policy, Instant::now());
-        self.close()
+        self.close(Fate::Delivered)
     }
 
     /// It failed, and this was made of it.
@@ -151,6 +155,7 @@ impl<'j> Turn<'j> {
         why: &Why,
         judged: &Judgement,
         verdict: &'static str,
+        fate: Fate,
     ) -> Attempt {
         let now = Instant::now();
         let policy = self.job.policy().breaker.as_ref();
@@ -168,7 +173,7 @@ impl<'j> Turn<'j> {
         self.record.class = Some(judged.class);
         self.record.verdict = Some(verdict);
         self.record.provider_code = provider_code(why);
-        self.close()
+        self.close(fate)
     }
 
     /// It failed, or broke, before or after the commit: its tokens are thrown away unless the
@@ -178,14 +183,29 @@ impl<'j> Turn<'j> {
     }
 
     /// It was ended by us, for `reason`: nothing is known against its target.
-    pub(super) fn cancelled(mut self, reason: &'static str) -> Attempt {
+    pub(super) fn cancelled(mut self, reason: &'static str, fate: Fate) -> Attempt {
         self.record.error = Some(reason);
-        self.close()
+        self.close(fate)
     }
 
-    fn close(mut self) -> Attempt {
+    fn close(mut self, fate: Fate) -> Attempt {
         self.record.total = self.begun.elapsed();
+        self.record.bill = self.bill();
+        if let Some(stake) = self.stake.take() {
+            stake.settle(self.record.bill.as_ref(), fate);
+        }
         self.record
+    }
+
+    /// What it took, as far as that is known.
+    fn bill(&self) -> Option<Bill> {
+        let usage = self.usage?;
+        let price = self.target().price;
+        Some(Bill {
+            usage,
+            measure: Measure::Reported,
+            cost: price.map(|price| price.cost(&usage)),
+        })
     }
 }
 

@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 use crate::route::condition::{Condition, Resort};
-use crate::route::{Balance, Price, Target};
+use crate::route::{Balance, Target};
 
 /// The targets of a tier that are to be put in order.
 pub(super) type Seats = SmallVec<[Seat; 4]>;
@@ -39,7 +39,7 @@ impl Seat {
             Balance::Weighted => draw(turn, target, weight),
             Balance::LeastBusy => load(condition.in_flight, weight),
             Balance::LeastLatency => wait(condition),
-            Balance::LeastCost => named.price.map_or(u128::MAX, cost),
+            Balance::LeastCost => named.price.map_or(u128::MAX, |price| price.typical()),
         };
         Self {
             target,
@@ -100,12 +100,6 @@ fn wait(condition: &Condition) -> u128 {
         (None, 0) => 0,
         (None, _) => u128::MAX,
     }
-}
-
-/// The price of three input tokens and one output token: prompts, with their history, documents
-/// and tools, are as a rule some times longer than answers.
-fn cost(price: Price) -> u128 {
-    3 * u128::from(price.input.0) + u128::from(price.output.0)
 }
 
 /// Puts equals in the order of their next turns. A cycle has a turn for each unit of weight; those

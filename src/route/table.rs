@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::account::Price;
 use crate::dialect::Profile;
 use crate::exchange::{Abilities, Delivery, Dialect, Form};
 use crate::route::{Policy, Timeouts};
-use crate::units::{MicroUsd, Tokens};
+use crate::units::Tokens;
 
 /// A model at a provider: what an attempt is made at.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,15 +72,6 @@ impl StreamUse {
             Self::Never => Form::Whole,
         }
     }
-}
-
-/// What a target charges for a million tokens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Price {
-    /// For a million input tokens.
-    pub input: MicroUsd,
-    /// For a million output tokens.
-    pub output: MicroUsd,
 }
 
 /// Targets that are equals.

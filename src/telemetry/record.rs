@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::exchange::{Class, Delivery, Usage};
+use crate::exchange::{Bill, Class, Delivery, Usage};
 use crate::units::Tokens;
 
 /// What happened in one exchange.
@@ -132,6 +132,8 @@ pub struct Attempt {
     pub discarded: Tokens,
     /// Frames that could not be read and were left out of the answer (`malformed: skip`).
     pub skipped: u32,
+    /// What it took; `None` if nothing is known to have been taken.
+    pub bill: Option<Bill>,
     /// The client's parameters that the target did not hear of.
     pub dropped: Vec<Cow<'static, str>>,
     /// The provider's own error code.
@@ -158,6 +160,7 @@ impl Attempt {
             verdict: None,
             discarded: Tokens(0),
             skipped: 0,
+            bill: None,
             dropped: Vec::new(),
             provider_code: None,
             connection: None,

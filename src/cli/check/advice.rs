@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::account::Price;
 use crate::config::show_usd;
 use crate::edge::{ProviderSettings, Settings};
 use crate::exchange::{Abilities, Need, Needs};
-use crate::route::{self, Family, Price, Route, Target};
+use crate::route::{self, Family, Route, Target};
 
 /// The providers by name.
 type Providers<'a> = BTreeMap<&'a str, &'a ProviderSettings>;
@@ -109,7 +110,7 @@ fn dearer(route: &Route) -> Vec<String> {
             .filter_map(|target| Some((target, target.price?)))
             .collect();
         if let Some((before, least)) = dearest.filter(|_| index > 0) {
-            let over = |(_, price): &&(&Target, Price)| cost(*price) > cost(least);
+            let over = |(_, price): &&(&Target, Price)| price.typical() > least.typical();
             lines.extend(priced.iter().filter(over).map(|(target, price)| {
                 format!(
                     "route {}: {} falls back to {}, which is dearer: {} and {} USD for a million \
@@ -124,18 +125,13 @@ fn dearer(route: &Route) -> Vec<String> {
                 )
             }));
         }
-        let most = priced.into_iter().max_by_key(|(_, price)| cost(*price));
+        let most = priced.into_iter().max_by_key(|(_, price)| price.typical());
         dearest = dearest
             .into_iter()
             .chain(most)
-            .max_by_key(|(_, price)| cost(*price));
+            .max_by_key(|(_, price)| price.typical());
     }
     lines
-}
-
-/// Of three input tokens and one output token, as `least_cost` reckons.
-fn cost(price: Price) -> u128 {
-    3 * u128::from(price.input.0) + u128::from(price.output.0)
 }
 
 /// What the tier above serves and a fallback never can: those requests have nowhere to go.

@@ -262,4 +262,33 @@ pub struct PriceFile {
     /// For a million output tokens.
     #[schemars(range(min = 0, max = 10000))]
     pub output: f64,
+    /// For a million input tokens read from a prompt cache. Default: as other input.
+    #[schemars(range(min = 0, max = 10000))]
+    pub cache_read: Option<f64>,
+    /// For a million input tokens written to a prompt cache. Default: as other input.
+    #[schemars(range(min = 0, max = 10000))]
+    pub cache_write: Option<f64>,
+    /// What everything costs instead once a prompt is longer than a bound.
+    pub above: Option<LongPriceFile>,
+}
+
+/// What a target charges for long prompts, in USD for a million tokens.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LongPriceFile {
+    /// The longest prompt at the plain price, in tokens.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub input_tokens: u32,
+    /// For a million input tokens.
+    #[schemars(range(min = 0, max = 10000))]
+    pub input: f64,
+    /// For a million output tokens.
+    #[schemars(range(min = 0, max = 10000))]
+    pub output: f64,
+    /// For a million input tokens read from a prompt cache.
+    #[schemars(range(min = 0, max = 10000))]
+    pub cache_read: Option<f64>,
+    /// For a million input tokens written to a prompt cache.
+    #[schemars(range(min = 0, max = 10000))]
+    pub cache_write: Option<f64>,
 }

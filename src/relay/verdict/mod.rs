@@ -138,6 +138,7 @@ fn built_in(why: &Why, class: Class, policy: &Policy, kind: AttemptKind) -> Ruli
         // To ask again would bring the same.
         Why::Call(CallError::BadRequest)
         | Why::Unfit(_)
+        | Why::Short(_)
         | Why::TooLarge
         | Why::HeldTooMuch
         | Why::Refused => Ruling::FallBack,
@@ -189,6 +190,7 @@ fn health(why: &Why, class: Class, kind: AttemptKind) -> Settled {
     match why {
         Why::Call(CallError::BadRequest)
         | Why::Unfit(_)
+        | Why::Short(_)
         | Why::Refused
         | Why::NotJson
         | Why::UnknownTool

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::account::Short;
 use crate::dialect::{self, Unfit};
 use crate::exchange::{Class, Failure, Fault, FaultKind};
 use crate::relay::clocks::Expired;
@@ -73,6 +74,8 @@ pub(in crate::relay) enum Why {
     HeldTooMuch,
     /// The request cannot be put to this target: nothing was sent.
     Unfit(Unfit),
+    /// A quota of the caller has too little left for it: nothing was sent.
+    Short(Short),
     /// Our own memory bound is reached.
     Budget,
     /// The process stops, and its time for running exchanges is over.
@@ -107,6 +110,7 @@ impl Why {
             Self::UnknownTool => "unknown_tool",
             Self::HeldTooMuch => "held_too_much",
             Self::Unfit(unfit) => unfit.name(),
+            Self::Short(short) => short.of.name(),
             Self::Budget => "buffer_limit",
             Self::Stopping => "stopping",
         }
@@ -143,6 +147,7 @@ impl Why {
             Self::Refused => Class::ContentPolicy,
             Self::Unfit(_) => Class::BadRequest,
             Self::Budget | Self::Stopping => Class::Overloaded,
+            Self::Short(_) => Class::Quota,
             Self::Call(_)
             | Self::Expired(_)
             | Self::ContentType

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::account::{LongPrice, Price};
 use crate::exchange::{Abilities, Need, Needs, Prefill, Sampled, Thinking, Tokenizer};
-use crate::route::{Family, Price};
+use crate::route::Family;
 use crate::units::{MicroUsd, Tokens};
 
 /// What is known of one model.
@@ -68,7 +69,6 @@ pub(super) struct Entry {
     #[cfg_attr(not(test), expect(dead_code, reason = "for whoever reads the file"))]
     pub(super) prefill_how: Option<String>,
     pub(super) price: Option<Charge>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "for whoever reads the file"))]
     pub(super) price_above: Option<Charge>,
     #[cfg_attr(not(test), expect(dead_code, reason = "for whoever reads the file"))]
     pub(super) price_until: Option<String>,
@@ -122,7 +122,6 @@ pub(super) enum Started {
 /// USD for a million tokens.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(not(test), expect(dead_code, reason = "for whoever reads the file"))]
 pub(super) struct Charge {
     pub(super) input_tokens: Option<u64>,
     pub(super) input: f64,
@@ -134,14 +133,30 @@ pub(super) struct Charge {
 impl Entry {
     /// What routing needs to know of it.
     pub(super) fn model(&self) -> Model {
-        let price = self.price.as_ref().map(|price| Price {
-            input: micros(price.input),
-            output: micros(price.output),
-        });
+        let price = self.price.as_ref().map(|price| self.priced(price));
         Model {
             abilities: Arc::new(self.abilities()),
             price,
             retires: self.retires.clone(),
+        }
+    }
+
+    fn priced(&self, price: &Charge) -> Price {
+        let long = self.price_above.as_ref().and_then(|long| {
+            Some(LongPrice {
+                above: Tokens(long.input_tokens?),
+                input: micros(long.input),
+                output: micros(long.output),
+                cached: long.cache_read.map(micros),
+                cache_write: long.cache_write.map(micros),
+            })
+        });
+        Price {
+            input: micros(price.input),
+            output: micros(price.output),
+            cached: price.cache_read.map(micros),
+            cache_write: price.cache_write.map(micros),
+            long,
         }
     }
 

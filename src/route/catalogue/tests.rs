@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::entry::{Charge, Entry, File, Kind, Started};
 use super::{SHIPPED, is_moving, model};
 use crate::exchange::{Need, Needs, Prefill, Sampled, Thinking};
-use crate::route::{Family, Price};
+use crate::route::Family;
 use crate::units::{MicroUsd, Tokens};
 
 fn shipped() -> File {
@@ -162,11 +162,14 @@ fn what_a_model_can_do_follows_from_its_entry() {
     assert!(o3.abilities.lacks.has(Need::Stop));
     assert_eq!(o3.abilities.sampling, Sampled::Fixed);
     assert_eq!(o3.retires.as_deref(), Some("2026-12-11"));
-    let price = Price {
-        input: MicroUsd(2_000_000),
-        output: MicroUsd(8_000_000),
-    };
-    assert_eq!(o3.price, Some(price));
+    let price = o3.price.unwrap();
+    let rates = (price.input, price.cached, price.output);
+    let expected = (
+        MicroUsd(2_000_000),
+        Some(MicroUsd(500_000)),
+        MicroUsd(8_000_000),
+    );
+    assert_eq!(rates, expected);
 
     let haiku = &model(Family::Anthropic, "claude-haiku-4-5")
         .unwrap()

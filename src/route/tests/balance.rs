@@ -215,10 +215,7 @@ fn least_latency_prefers_the_quickest_and_tries_the_unknown() {
 fn least_cost_counts_input_three_times() {
     let priced = |prices: [Option<(u64, u64)>; 3]| {
         let targets = prices.map(|price| Target {
-            price: price.map(|(input, output)| Price {
-                input: MicroUsd(input),
-                output: MicroUsd(output),
-            }),
+            price: price.map(|(input, output)| Price::plain(MicroUsd(input), MicroUsd(output))),
             ..target("model", 1)
         });
         route([(Balance::LeastCost, targets.into())])

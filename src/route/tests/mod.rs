@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::{
-    Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Price, Reach, Resort, Route,
+    Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Reach, Resort, Route,
     Standing, StreamUse, Target, Tier, Timeouts, plan,
 };
 use crate::dialect::Wants;
@@ -241,7 +241,7 @@ fn any_seat(start: Instant) -> impl Strategy<Value = (Target, Condition)> {
     ];
     let number = || prop_oneof![3 => 0..4_u32, 1 => any::<u32>()];
     let cost = || prop_oneof![3 => 0..4_u64, 1 => any::<u64>()].prop_map(MicroUsd);
-    let price = (cost(), cost()).prop_map(|(input, output)| Price { input, output });
+    let price = (cost(), cost()).prop_map(|(input, output)| Price::plain(input, output));
     let latency = prop_oneof![
         3 => (0..4_u64).prop_map(Duration::from_secs),
         1 => any::<Duration>(),

@@ -19,7 +19,7 @@ use crate::exchange::{
 use crate::sse::{self, Decoder};
 use crate::units::{ByteSize, Tokens};
 
-const KINDS: [FaultKind; 16] = [
+const KINDS: [FaultKind; 18] = [
     FaultKind::BadRequest,
     FaultKind::Unauthorized,
     FaultKind::NotFound,
@@ -32,6 +32,8 @@ const KINDS: [FaultKind; 16] = [
     FaultKind::ContextLength,
     FaultKind::ContentPolicy,
     FaultKind::RateLimited,
+    FaultKind::OverLimit,
+    FaultKind::OverBudget,
     FaultKind::Overloaded,
     FaultKind::ProviderFailed,
     FaultKind::ProviderTimeout,

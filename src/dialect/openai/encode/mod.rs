@@ -91,7 +91,10 @@ fn words(kind: FaultKind) -> (&'static str, Option<&'static str>) {
         FaultKind::UnsupportedMediaType => (CLIENT, Some("unsupported_media_type")),
         FaultKind::ContextLength => (CLIENT, Some("context_length_exceeded")),
         FaultKind::ContentPolicy => (CLIENT, Some("content_policy_violation")),
-        FaultKind::RateLimited => ("rate_limit_error", Some("rate_limit_exceeded")),
+        FaultKind::RateLimited | FaultKind::OverLimit => {
+            ("rate_limit_error", Some("rate_limit_exceeded"))
+        }
+        FaultKind::OverBudget => ("insufficient_quota", Some("insufficient_quota")),
         FaultKind::Overloaded => ("service_unavailable_error", Some("server_is_overloaded")),
         FaultKind::ProviderFailed => (SERVER, Some("provider_failed")),
         FaultKind::ProviderTimeout => (SERVER, Some("provider_timeout")),
@@ -148,6 +151,8 @@ mod tests {
         FaultKind::ContextLength,
         FaultKind::ContentPolicy,
         FaultKind::RateLimited,
+        FaultKind::OverLimit,
+        FaultKind::OverBudget,
         FaultKind::Overloaded,
         FaultKind::ProviderFailed,
         FaultKind::ProviderTimeout,

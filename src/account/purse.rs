@@ -1,0 +1,107 @@
+//! What one exchange may still take, asked before each of its attempts.
+//!
+//! An attempt is covered before anything is sent: the most that it can take is set aside in every
+//! quota that holds for the exchange, or in none. When it ends, what it really took is booked and
+//! the rest given back. A stake that is dropped gives everything back.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::exchange::Bill;
+use crate::units::{MicroUsd, Tokens};
+
+/// The most that an attempt can take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// Its prompt and the longest answer that it was asked for.
+    pub tokens: Tokens,
+    /// What they cost; 0 where the target has no price.
+    pub cost: MicroUsd,
+}
+
+/// Whether the client got the answer of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It did, or a part of it.
+    Delivered,
+    /// It was thrown away: the price of falling back, retrying and hedging.
+    Wasted,
+}
+
+/// Why an attempt is not covered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// The quota that has too little left, by its name in the config.
+    pub quota: Arc<str>,
+    /// What it has too little of.
+    pub of: Scarce,
+    /// When it will have more; `None` if never.
+    pub retry_after: Option<Duration>,
+}
+
+/// What there is too little of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scarce {
+    /// Requests a minute.
+    Requests,
+    /// Tokens a minute.
+    Tokens,
+    /// Exchanges at a time.
+    Concurrency,
+    /// Money, over a period.
+    Budget,
+    /// Money, of one exchange.
+    Ceiling,
+}
+
+impl Scarce {
+    /// The name in log, headers and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests_per_minute",
+            Self::Tokens => "tokens_per_minute",
+            Self::Concurrency => "concurrent",
+            Self::Budget => "over_budget",
+            Self::Ceiling => "over_ceiling",
+        }
+    }
+}
+
+/// What one exchange may still take.
+#[derive(Debug, Default)]
+pub struct Purse {}
+
+impl Purse {
+    /// Whether anything holds for the exchange: if not, nobody has to reckon what it may take.
+    pub fn is_bounded(&self) -> bool {
+        false
+    }
+
+    /// The length of an answer that a request sets no bound to, for what is set aside for it.
+    pub fn assumed_output(&self) -> Tokens {
+        Tokens(4096)
+    }
+
+    /// Sets aside the most that an attempt can take.
+    ///
+    /// # Cancel safety
+    /// Dropped, it has set nothing aside.
+    #[expect(
+        clippy::unused_async,
+        reason = "quotas that machines share are asked over the network"
+    )]
+    pub async fn cover(&self, _claim: Claim) -> Result<Stake<'_>, Short> {
+        Ok(Stake { _purse: self })
+    }
+}
+
+/// What is set aside for one attempt.
+#[derive(Debug)]
+pub struct Stake<'p> {
+    _purse: &'p Purse,
+}
+
+impl Stake<'_> {
+    /// Books what the attempt took.
+    pub fn settle(self, _bill: Option<&Bill>, _fate: Fate) {}
+}
