@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::exchange::Bill;
+use crate::exchange::{Bill, Fault, FaultKind};
 use crate::units::{MicroUsd, Tokens};
 
 /// The most that an attempt can take.
@@ -63,6 +63,39 @@ impl Scarce {
             Self::Concurrency => "concurrent",
             Self::Budget => "over_budget",
             Self::Ceiling => "over_ceiling",
+        }
+    }
+}
+
+impl Short {
+    /// What the caller is told. It names the quota, not what others take of it.
+    pub fn fault(&self) -> Fault {
+        let quota = &self.quota;
+        let (kind, message) = match self.of {
+            Scarce::Requests => (
+                FaultKind::OverLimit,
+                format!("{quota:?} allows no more requests for now"),
+            ),
+            Scarce::Tokens => (
+                FaultKind::OverLimit,
+                format!("{quota:?} allows no more tokens for now"),
+            ),
+            Scarce::Concurrency => (
+                FaultKind::OverLimit,
+                format!("{quota:?} allows no more requests at a time"),
+            ),
+            Scarce::Budget => (
+                FaultKind::OverBudget,
+                format!("{quota:?} has too little of its budget left for this request"),
+            ),
+            Scarce::Ceiling => (
+                FaultKind::OverBudget,
+                format!("this request could cost more than {quota:?} allows for one"),
+            ),
+        };
+        Fault {
+            retry_after: self.retry_after,
+            ..Fault::new(kind, message)
         }
     }
 }

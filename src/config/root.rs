@@ -53,6 +53,7 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
     Ok(Settings {
         admin: admin?,
         keys: keys?,
+        quotas: Arc::default(),
         providers: providers?,
         routes: routes?,
         passthrough: passthrough?,

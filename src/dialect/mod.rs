@@ -2,7 +2,8 @@
 //! and decode for what providers speak. Between two formats a request goes by way of
 //! `exchange::Conversation`, an answer by way of its events.
 
-pub mod anthropic;
+pub mod about;
+mod anthropic;
 mod ask;
 mod carry;
 mod classify;
@@ -28,6 +29,7 @@ mod needs_tests;
 #[cfg(test)]
 mod tests;
 
+pub use about::{About, about};
 pub use ask::{Ask, Recipient, Unfit};
 pub use carry::{Carry, Malformed, Segments, Sink};
 pub use classify::classify;

@@ -22,6 +22,8 @@ pub(super) struct Chat {
     pub(super) fallback: Fallback,
     pub(super) forwarded: Vec<(HeaderName, HeaderValue)>,
     pub(super) started: Instant,
+    /// What it may still take.
+    pub(super) purse: Purse,
     /// The memory that its body takes.
     pub(super) _hold: Hold,
 }
@@ -42,7 +44,7 @@ impl Chat {
             budget: &shared.budget,
             retries: &shared.retries,
             stop: shared.stop.clone(),
-            purse: Purse::default(),
+            purse: &self.purse,
             contract: OnceLock::new(),
         }
     }

@@ -9,6 +9,7 @@ use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_error::{Error, ErrorType};
 use tokio::sync::watch;
 
+use crate::account::Ledger;
 use crate::edge::generation::{Generation, Generations};
 use crate::edge::inbound;
 use crate::exchange::Dialect;
@@ -22,6 +23,8 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: AccessLog,
     pub(super) budget: Arc<Budget>,
+    /// What has been taken of every quota.
+    pub(super) ledger: Arc<Ledger>,
     /// What retries of all exchanges together may spend.
     pub(super) retries: Allowance,
     /// Exchanges under way.

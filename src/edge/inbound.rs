@@ -31,6 +31,9 @@ const FIRST_ROOM: usize = 1 << 20;
 /// The longest request id that is taken over.
 const LONGEST_ID: usize = 128;
 
+/// The longest name of a session, a task or a region, in bytes.
+const LONGEST_NAME: usize = 256;
+
 /// What a path and method ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Call {
@@ -140,6 +143,19 @@ pub(super) fn fallback(headers: &HeaderMap) -> Result<Fallback, Fault> {
             "x-segue-fallback is either on or off",
         )),
     }
+}
+
+/// The session that a request belongs to, for quotas.
+pub(super) const SESSION: &str = "x-segue-session";
+/// What a request is for, for variants of routes.
+pub(super) const TASK: &str = "x-segue-task";
+/// Where a request comes from, for variants of routes.
+pub(super) const REGION: &str = "x-segue-region";
+
+/// A name in a header of ours; longer ones, and what is no plain text, are none.
+pub(super) fn name<'a>(headers: &'a HeaderMap, header: &str) -> Option<&'a str> {
+    let text = headers.get(header)?.to_str().ok()?;
+    (!text.is_empty() && text.len() <= LONGEST_NAME).then_some(text)
 }
 
 /// Who calls. `None` where no keys are configured.

@@ -17,7 +17,7 @@ use pingora_error::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
-use crate::account::Key;
+use crate::account::{Caller, Key, Now};
 use crate::dialect::Watched;
 use crate::edge::chat::{self, Chat};
 use crate::edge::exchange::{Exchange, Shared, as_u64};
@@ -247,12 +247,22 @@ impl Edge {
             return Ok(Admitted::Done(Next::Answered));
         }
         let headers = &session.req_header().headers;
+        let about = dialect::about(&request);
+        let caller = Caller {
+            key,
+            route: &request.model,
+            user: about.user.as_deref(),
+            session: inbound::name(headers, inbound::SESSION),
+        };
+        let quotas = &generation.settings.quotas;
+        let purse = self.0.ledger.admit(quotas, &caller, Now::read());
         Ok(Admitted::Chat(Box::new(Chat {
             request,
             live,
             fallback: inbound::fallback(headers)?,
             forwarded: inbound::forwarded(headers),
             started: Instant::now(),
+            purse: purse.map_err(|short| short.fault())?,
             generation,
             _hold: hold,
         })))

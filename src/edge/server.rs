@@ -95,6 +95,7 @@ impl Running {
             metrics,
             log,
             budget,
+            ledger: Arc::default(),
             retries: Allowance::new(RETRY_SHARE, RETRY_FLOOR, Instant::now()),
             in_flight: AtomicU64::new(0),
             stop: stopped,

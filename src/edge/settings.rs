@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 
-use crate::account::Keys;
+use crate::account::{Keys, Quotas};
 use crate::dialect::Profile;
 use crate::exchange::Dialect;
 use crate::route::Routes;
@@ -24,6 +24,8 @@ pub struct Settings {
     pub admin: AdminSettings,
     /// Who may call. Empty only when every listener is on loopback.
     pub keys: Keys,
+    /// What callers may take.
+    pub quotas: Arc<Quotas>,
     /// The upstream accounts.
     pub providers: Vec<ProviderSettings>,
     /// The model names on offer. Every target names a provider in `providers`.

@@ -141,7 +141,7 @@ impl Turn<'_> {
 
     /// Sets aside the most that it can take, where anything is bounded.
     pub(super) async fn cover(&mut self) -> Result<(), Short> {
-        let purse = &self.job.purse;
+        let purse = self.job.purse;
         if self.stake.is_none() && purse.is_bounded() {
             self.stake = Some(purse.cover(self.claim()).await?);
         }

@@ -40,7 +40,7 @@ pub struct Job<'a> {
     /// Turns true when running exchanges have to end.
     pub stop: watch::Receiver<bool>,
     /// What it may still take.
-    pub purse: Purse,
+    pub purse: &'a Purse,
     /// What its whole answers are held against, once somebody has asked for it.
     pub contract: OnceLock<Option<Contract>>,
 }

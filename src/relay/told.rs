@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use crate::account::{Scarce, Short};
 use crate::dialect;
 use crate::exchange::{Fault, FaultKind};
 use crate::relay::carrier::{Begun, Carrier};
@@ -59,7 +58,7 @@ impl<C: Client> Carrier<'_, '_, C> {
             return self.fail(fault).await;
         }
         if let (Some(short), true) = (&self.short, self.tried.is_empty()) {
-            let fault = over_quota(short);
+            let fault = short.fault();
             return self.fail(fault).await;
         }
         let left_out = &self.report.left_out;
@@ -89,36 +88,5 @@ impl<C: Client> Carrier<'_, '_, C> {
                 self.fail(fault).await;
             }
         }
-    }
-}
-
-/// What a caller is told who has too little left. It names the quota, not what others spend of it.
-fn over_quota(short: &Short) -> Fault {
-    let quota = &short.quota;
-    let (kind, message) = match short.of {
-        Scarce::Requests => (
-            FaultKind::OverLimit,
-            format!("{quota:?} allows no more requests for now"),
-        ),
-        Scarce::Tokens => (
-            FaultKind::OverLimit,
-            format!("{quota:?} allows no more tokens for now"),
-        ),
-        Scarce::Concurrency => (
-            FaultKind::OverLimit,
-            format!("{quota:?} allows no more requests at a time"),
-        ),
-        Scarce::Budget => (
-            FaultKind::OverBudget,
-            format!("{quota:?} has too little of its budget left for this request"),
-        ),
-        Scarce::Ceiling => (
-            FaultKind::OverBudget,
-            format!("this request could cost more than {quota:?} allows for one"),
-        ),
-    };
-    Fault {
-        retry_after: short.retry_after,
-        ..Fault::new(kind, message)
     }
 }
