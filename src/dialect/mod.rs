@@ -2,8 +2,8 @@
 //! and decode for what providers speak. Between two formats a request goes by way of
 //! `exchange::Conversation`, an answer by way of its events.
 
-pub mod about;
-mod anthropic;
+mod about;
+pub mod anthropic;
 mod ask;
 mod carry;
 mod classify;
