@@ -1,5 +1,12 @@
 //! Tokens counted as they are, where a guess by length is not good enough.
 
+use crate::units::Tokens;
+
+/// Tokens of a text, as [`count`] has them.
+pub fn tokens(text: &str) -> Tokens {
+    Tokens(count(text))
+}
+
 /// Tokens of a text in `o200k_base`, the encoding of `OpenAI`'s models since gpt-4o. Others count
 /// alike within some tens of per cent.
 pub(super) fn count(text: &str) -> u64 {

@@ -7,8 +7,9 @@ use http::{HeaderName, HeaderValue};
 use tokio::sync::watch;
 
 use crate::account::Purse;
-use crate::exchange::{Delivery, Fault, Request, Usage};
+use crate::exchange::{Delivery, Fault, Request};
 use crate::relay::allowance::Allowance;
+use crate::relay::booked::Booked;
 use crate::relay::budget::Budget;
 use crate::relay::live::{Fallback, LiveRoute};
 use crate::route::{Contract, Contracts, Policy};
@@ -41,6 +42,8 @@ pub struct Job<'a> {
     pub stop: watch::Receiver<bool>,
     /// What it may still take.
     pub purse: &'a Purse,
+    /// Where its attempts are booked.
+    pub booked: &'a Booked,
     /// What its whole answers are held against, once somebody has asked for it.
     pub contract: OnceLock<Option<Contract>>,
 }
@@ -87,8 +90,6 @@ pub struct Report {
     pub attempts: Vec<Attempt>,
     /// The targets that were not asked, each with its reason.
     pub left_out: Vec<(Arc<str>, &'static str)>,
-    /// The provider's own count, if it gave one.
-    pub usage: Option<Usage>,
     /// When the first token came of the answer that the client got.
     pub first_token: Option<Instant>,
     /// How long the head of the answer was held back.
@@ -105,7 +106,6 @@ impl Default for Report {
             outcome: Outcome::Failed,
             attempts: Vec::new(),
             left_out: Vec::new(),
-            usage: None,
             first_token: None,
             held: None,
             commit: None,
