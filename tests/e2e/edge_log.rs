@@ -76,7 +76,15 @@ const ALWAYS: [&str; 11] = [
 ];
 
 /// Fields that may be there.
-const SOMETIMES: [&str; 14] = [
+const SOMETIMES: [&str; 22] = [
+    "session",
+    "provider",
+    "cache_write_tokens",
+    "audio_tokens",
+    "estimated",
+    "cost_usd",
+    "wasted_tokens",
+    "wasted_cost_usd",
     "held_ms",
     "commit",
     "key",

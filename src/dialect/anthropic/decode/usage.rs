@@ -120,3 +120,72 @@ impl Totals {
         self.told()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Trust::{self, Absurd, Mended, Sound};
+
+    /// What several usage objects come to, the counts without the audio, of which there is none.
+    fn totals(usages: &[&str]) -> Option<([u64; 5], Trust)> {
+        let mut totals = Totals::default();
+        for usage in usages {
+            totals.take(Some(serde_json::from_str(usage).unwrap()));
+        }
+        let usage = totals.told()?;
+        let counts = [
+            usage.input,
+            usage.cached,
+            usage.cache_write,
+            usage.output,
+            usage.reasoning,
+        ];
+        Some((counts.map(|count| count.0), usage.trust))
+    }
+
+    #[test]
+    fn the_last_of_each_count_holds_and_the_input_is_the_sum_of_its_kinds() {
+        let start = r#"{"input_tokens":10,"cache_creation_input_tokens":20,"cache_read_input_tokens":30,"output_tokens":1}"#;
+        for (usages, expected) in [
+            (&[start][..], Some(([60, 30, 20, 1, 0], Sound))),
+            (
+                &[
+                    start,
+                    r#"{"output_tokens":15,"output_tokens_details":{"thinking_tokens":4}}"#,
+                ],
+                Some(([60, 30, 20, 15, 4], Sound)),
+            ),
+            // The input may be corrected at the end.
+            (
+                &[start, r#"{"input_tokens":12,"output_tokens":15}"#],
+                Some(([62, 30, 20, 15, 0], Sound)),
+            ),
+            (
+                &[start, r#"{"input_tokens":0,"output_tokens":0}"#],
+                Some(([50, 30, 20, 0, 0], Sound)),
+            ),
+            (
+                &[start, r#"{"output_tokens":null}"#],
+                Some(([60, 30, 20, 1, 0], Sound)),
+            ),
+            (
+                &[
+                    start,
+                    r#"{"output_tokens":5,"output_tokens_details":{"thinking_tokens":6}}"#,
+                ],
+                Some(([60, 30, 20, 5, 5], Mended)),
+            ),
+            (
+                &[start, r#"{"output_tokens":-5}"#],
+                Some(([60, 30, 20, 0, 0], Absurd)),
+            ),
+            (
+                &[start, r#"{"output_tokens":-5}"#, r#"{"output_tokens":5}"#],
+                Some(([60, 30, 20, 5, 0], Sound)),
+            ),
+            (&[r#"{"output_tokens":5}"#], None),
+        ] {
+            assert_eq!(totals(usages), expected, "{usages:?}");
+        }
+    }
+}

@@ -73,3 +73,52 @@ fn audio(details: Option<&RawValue>) -> u64 {
         .map(|part| u64::from(part.token_count.unwrap_or(0)))
         .sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Trust::{self, Absurd, Mended, Sound};
+
+    #[test]
+    fn thoughts_and_results_of_tools_are_added_and_parts_are_kept_within() {
+        // Input, cached, output, reasoning, audio.
+        let cases: [(&str, Option<([u64; 5], Trust)>); 7] = [
+            (
+                r#"{"promptTokenCount":9,"cachedContentTokenCount":4,"candidatesTokenCount":5,"thoughtsTokenCount":7,"toolUsePromptTokenCount":3,"totalTokenCount":24,"promptTokensDetails":[{"modality":"TEXT","tokenCount":8},{"modality":"AUDIO","tokenCount":1}]}"#,
+                Some(([12, 4, 12, 7, 1], Sound)),
+            ),
+            (r#"{"promptTokenCount":0}"#, Some(([0; 5], Sound))),
+            (
+                r#"{"promptTokenCount":9,"cachedContentTokenCount":10}"#,
+                Some(([9, 9, 0, 0, 0], Mended)),
+            ),
+            (
+                r#"{"promptTokenCount":9,"cachedContentTokenCount":-1}"#,
+                Some(([9, 0, 0, 0, 0], Mended)),
+            ),
+            (
+                r#"{"promptTokenCount":9,"thoughtsTokenCount":-1,"candidatesTokenCount":2}"#,
+                Some(([9, 0, 2, 0, 0], Absurd)),
+            ),
+            (
+                r#"{"promptTokenCount":9,"candidatesTokenCount":1.5}"#,
+                Some(([9, 0, 1, 0, 0], Mended)),
+            ),
+            (r#"{"candidatesTokenCount":5}"#, None),
+        ];
+        for (json, expected) in cases {
+            let counts: Counts<'_> = serde_json::from_str(json).unwrap();
+            let found = counts.read().map(|usage| {
+                let counts = [
+                    usage.input,
+                    usage.cached,
+                    usage.output,
+                    usage.reasoning,
+                    usage.audio,
+                ];
+                (counts.map(|count| count.0), usage.trust)
+            });
+            assert_eq!(found, expected, "{json}");
+        }
+    }
+}

@@ -77,3 +77,85 @@ fn details(counts: &mut Counts, details: Leaf<'_>) {
     });
     counts.audio = counts.audio.saturating_add(audio);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Trust::{self, Absurd, Mended, Sound};
+
+    #[test]
+    fn counts_are_taken_as_they_are_said_and_made_possible_where_they_are_not() {
+        // Input, cached, written, output, reasoning, audio.
+        let cases: [(&str, Option<([u64; 6], Trust)>); 15] = [
+            (
+                r#"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":2,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":3,"audio_tokens":1}}"#,
+                Some(([9, 4, 2, 5, 3, 2], Sound)),
+            ),
+            (
+                r#"{"prompt_tokens":0,"completion_tokens":0}"#,
+                Some(([0; 6], Sound)),
+            ),
+            // DeepSeek, Moonshot.
+            (
+                r#"{"prompt_tokens":9,"completion_tokens":5,"prompt_cache_hit_tokens":8,"prompt_cache_miss_tokens":1}"#,
+                Some(([9, 8, 0, 5, 0, 0], Sound)),
+            ),
+            (
+                r#"{"prompt_tokens":9,"completion_tokens":5,"cached_tokens":7}"#,
+                Some(([9, 7, 0, 5, 0, 0], Sound)),
+            ),
+            // xAI counts the reasoning beside the completion.
+            (
+                r#"{"prompt_tokens":32,"completion_tokens":9,"total_tokens":135,"completion_tokens_details":{"reasoning_tokens":94}}"#,
+                Some(([32, 0, 0, 103, 94, 0], Sound)),
+            ),
+            // Embeddings.
+            (
+                r#"{"prompt_tokens":9,"total_tokens":9}"#,
+                Some(([9, 0, 0, 0, 0, 0], Sound)),
+            ),
+            (
+                r#"{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":10}}"#,
+                Some(([9, 9, 0, 5, 0, 0], Mended)),
+            ),
+            (
+                r#"{"prompt_tokens":9,"completion_tokens":5,"completion_tokens_details":{"reasoning_tokens":6}}"#,
+                Some(([9, 0, 0, 5, 5, 0], Mended)),
+            ),
+            (
+                r#"{"prompt_tokens":9,"completion_tokens":5,"prompt_tokens_details":{"cached_tokens":-3}}"#,
+                Some(([9, 0, 0, 5, 0, 0], Mended)),
+            ),
+            (
+                r#"{"prompt_tokens":9.5,"completion_tokens":5}"#,
+                Some(([9, 0, 0, 5, 0, 0], Mended)),
+            ),
+            (
+                r#"{"prompt_tokens":-9,"completion_tokens":5}"#,
+                Some(([0, 0, 0, 5, 0, 0], Absurd)),
+            ),
+            (
+                r#"{"prompt_tokens":9,"completion_tokens":1e30}"#,
+                Some(([9, 0, 0, u64::from(u32::MAX), 0, 0], Absurd)),
+            ),
+            (r#"{"prompt_tokens":9}"#, None),
+            (r#"{"prompt_tokens":"NaN","completion_tokens":5}"#, None),
+            ("null", None),
+        ];
+        for (json, expected) in cases {
+            let usage = read(Leaf::parse(json).unwrap());
+            let found = usage.map(|usage| {
+                let counts = [
+                    usage.input,
+                    usage.cached,
+                    usage.cache_write,
+                    usage.output,
+                    usage.reasoning,
+                    usage.audio,
+                ];
+                (counts.map(|count| count.0), usage.trust)
+            });
+            assert_eq!(found, expected, "{json}");
+        }
+    }
+}
