@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{LISTEN, PROVIDERS, good_route, read, route, top};
+use crate::account::Price;
 use crate::exchange::Class;
 use crate::route::{
     Balance, Check, Choice, Contracts, Drops, Hedge, HedgeAfter, Hold, Json, Malformed, OutputFit,
-    Policy, Price, Reach, Refusals, Retries, Route, Target, Timeouts,
+    Policy, Reach, Refusals, Retries, Route, Target, Timeouts,
 };
 use crate::units::{MicroUsd, Tokens};
 use crate::upstream::BreakerPolicy;
