@@ -416,7 +416,7 @@ fn tiers_keep_their_order_balance_weights_and_prices() {
     assert_eq!(names, expected);
     let price = |input, output| {
         let (input, output) = (MicroUsd(input), MicroUsd(output));
-        Some(Price { input, output })
+        Some(Price::plain(input, output))
     };
     assert_eq!((targets[0].weight, targets[0].price), (1, None));
     let expected = (1000, price(0, 1_250_000));
