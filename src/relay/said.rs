@@ -1,14 +1,14 @@
 //! How much an answer has said, for when its provider does not come to say it: the beginning of
 //! each kind of text, and how much there was of it in all. Pure.
 //!
-//! Bounded: 2 KiB of each kind. Taking a piece is a copy until they are full, then an addition.
+//! Bounded: 4 KiB of each kind. Taking a piece is a copy until they are full, then an addition.
 
 use crate::dialect;
 use crate::exchange::Event;
 use crate::units::Tokens;
 
 /// As much of each kind as is kept and counted.
-const SAMPLE: usize = 2 << 10;
+const SAMPLE: usize = 4 << 10;
 
 /// What an answer has said so far. Kinds are kept apart, for each has its own density: JSON takes
 /// half as many bytes for a token as prose.
@@ -156,7 +156,7 @@ mod tests {
     #[test]
     fn an_estimate_is_within_a_twentieth_of_the_count() {
         for (kind, text) in texts() {
-            for length in [100, 2000, 5000, text.len()] {
+            for length in [100, 2000, 7000, text.len()] {
                 let text = &text[..text.floor_char_boundary(length)];
                 let mut said = Said::default();
                 let mut rest = text;

@@ -81,7 +81,8 @@ impl Client for Fake {
 async fn booked(then: Then) -> Vec<Attempt> {
     let sim = Sim::start(Options::default()).await.unwrap();
     sim.script("a", "stall@0".parse().unwrap());
-    let text = "counted,delay=5ms,text=\"It takes three to five working days until the money is back.\"";
+    let text =
+        "counted,delay=5ms,text=\"It takes three to five working days until the money is back.\"";
     sim.script("b", text.parse().unwrap());
     let config = format!(
         "listen: [{{ address: \"127.0.0.1:0\" }}]\nadmin: off\nproviders:\n  \
@@ -93,7 +94,11 @@ async fn booked(then: Then) -> Vec<Attempt> {
     let settings = config::parse(&config, Path::new("test.yaml"), &|_| None)
         .unwrap_or_else(|errors| panic!("{errors}"));
     let upstreams = Upstreams::new();
-    let specs: Vec<_> = settings.providers.iter().map(|one| one.spec.clone()).collect();
+    let specs: Vec<_> = settings
+        .providers
+        .iter()
+        .map(|one| one.spec.clone())
+        .collect();
     let providers = upstreams.raise(&specs).into_iter();
     let providers = providers.map(|one| (Arc::clone(one.name()), one)).collect();
     let live = LiveRoute::raise(&settings.routes, &providers, &Standings::default());
@@ -145,12 +150,18 @@ async fn what_was_tried_before_a_panic_or_a_drop_is_booked() {
         assert_eq!(first.error, Some("first_token_timeout"));
         assert!(!first.delivered);
         let bill = first.bill.unwrap();
-        assert!(bill.usage.input.0 > 0 && bill.usage.output.0 == 0, "{bill:?}");
+        assert!(
+            bill.usage.input.0 > 0 && bill.usage.output.0 == 0,
+            "{bill:?}"
+        );
         assert_eq!(second.error, Some(reason));
         assert!(second.delivered);
         let bill = second.bill.unwrap();
         assert_eq!(bill.measure, Measure::Estimated);
-        assert!(bill.usage.input.0 > 0 && bill.usage.output.0 > 0, "{bill:?}");
+        assert!(
+            bill.usage.input.0 > 0 && bill.usage.output.0 > 0,
+            "{bill:?}"
+        );
     }
 }
 
@@ -174,7 +185,10 @@ async fn a_client_that_resets_its_stream_of_http_2_is_billed_for_what_it_got() {
     let page = crate::edge_stage::page(admin, "/metrics").await;
     let series = "gen_ai_client_token_usage_total{fate=\"delivered\",measure=\"estimated\",\
                   route=\"model\",target=\"sim/m\",type=\"output\"} ";
-    let told = page.text().lines().find_map(|line| line.strip_prefix(series));
+    let told = page
+        .text()
+        .lines()
+        .find_map(|line| line.strip_prefix(series));
     let told: u64 = told.expect(series).parse().unwrap();
     let taken = truth.taken.completion();
     assert!(told <= taken && taken - told <= taken / 4, "{told} {taken}");

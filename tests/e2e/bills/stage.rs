@@ -51,8 +51,26 @@ impl Stage {
             world.sim.scripts(model, scripts.collect());
         };
         say("good", &[""]);
-        say("rough", &["20% status=503", "20% cut@head", "10% hang", "10% stall@0", ""]);
-        say("broken", &["20% cut@40", "15% error@60", "15% stall@50", "10% reset@30", ""]);
+        say(
+            "rough",
+            &[
+                "20% status=503",
+                "20% cut@head",
+                "10% hang",
+                "10% stall@0",
+                "",
+            ],
+        );
+        say(
+            "broken",
+            &[
+                "20% cut@40",
+                "15% error@60",
+                "15% stall@50",
+                "10% reset@30",
+                "",
+            ],
+        );
         say("slow", &["50% first_after=300ms", ""]);
         say("silent", &["50% usage=none", "20% usage=every", ""]);
         Self { world, folder }
@@ -64,7 +82,10 @@ impl Stage {
         crate::relay_stage::until_idle(admin).await;
         let journal = self.world.sim.journal();
         journal.wait_for_no_request(PATIENCE).await.unwrap();
-        let metrics = crate::edge_stage::page(admin, "/metrics").await.text().to_owned();
+        let metrics = crate::edge_stage::page(admin, "/metrics")
+            .await
+            .text()
+            .to_owned();
         self.world.edge.drain().await;
         let text = std::fs::read_to_string(self.folder.path().join("access.log")).unwrap();
         Told {
@@ -89,7 +110,10 @@ fn config(provider: std::net::SocketAddr, log: &str) -> String {
         format!("{{ target: {name}, price: {{ input: 3, output: 15, cache_read: 0.3 }} }}")
     };
     let route = |name: &str, tiers: &[&str], more: &str| {
-        let tiers: Vec<String> = tiers.iter().map(|one| format!("[{}]", target(one))).collect();
+        let tiers: Vec<String> = tiers
+            .iter()
+            .map(|one| format!("[{}]", target(one)))
+            .collect();
         let tiers = tiers.join(", ");
         format!("  {name}: {{ tiers: [{tiers}], breaker: off{more} }}\n")
     };
@@ -98,7 +122,11 @@ fn config(provider: std::net::SocketAddr, log: &str) -> String {
     let hedge = ", hedge: { after: 60ms, share: 100% }";
     let routes = [
         route("calm", &["openai/good"], ""),
-        route("rough", &["openai/rough", "anthropic/good", "gemini/good"], timeouts),
+        route(
+            "rough",
+            &["openai/rough", "anthropic/good", "gemini/good"],
+            timeouts,
+        ),
         route("broken", &["anthropic/broken", "openai/good"], &held),
         route("hedged", &["openai/slow", "anthropic/good"], hedge),
         route("other", &["gemini/broken", "anthropic/good"], timeouts),
@@ -142,7 +170,10 @@ pub fn judge(plays: &[Play], told: &Told) {
         for attempt in attempts {
             let of = |entry: &&Arc<Entry>| is_of(entry, attempt);
             // Tries of one target: whoever is billed first came first.
-            let at = asked.iter().position(of).unwrap_or_else(|| panic!("{line}"));
+            let at = asked
+                .iter()
+                .position(of)
+                .unwrap_or_else(|| panic!("{line}"));
             let entry = asked.remove(at);
             let Some(truth) = entry.truth() else {
                 assert!(attempt.get("tokens").is_none(), "{line}");
@@ -172,7 +203,10 @@ pub fn judge(plays: &[Play], told: &Told) {
         }
         wasted += usize::from(line.get("wasted_cost_usd").is_some());
     }
-    let dollars = told.lines.iter().map(|line| micros(line["cost_usd"].as_f64().unwrap_or(0.0)));
+    let dollars = told
+        .lines
+        .iter()
+        .map(|line| micros(line["cost_usd"].as_f64().unwrap_or(0.0)));
     let dollars: u64 = dollars.sum();
     assert_eq!(dollars, cost);
     eprintln!("{reported} reported, {wasted} with waste, {estimated:?}, {dollars} micro-dollars");
