@@ -43,5 +43,5 @@ pub use needs::{Length, Wants, Watched, asked_json, input, lost, prompt, wants};
 pub use profile::{Auth, Change, OwnChange, Paths, Profile};
 pub use promise::{Offered, Promise, PromisedText, ToolInput};
 pub use prompt::Asked;
-pub use tokens::tokens;
+pub use tokens::{load as load_tokenizer, tokens};
 pub use voices::{Label, Voices};

@@ -207,7 +207,7 @@ pub fn prompt(request: &Request) -> Tokens {
         let sample = written.get(..written.floor_char_boundary(room));
         let sample = sample.unwrap_or_default();
         seen += length_of(sample.as_bytes());
-        counted += tokens::count(sample);
+        counted += tokens::tokens(sample).0;
     };
     let found = walk(request, &mut count);
     let given = beside(request, &mut count);

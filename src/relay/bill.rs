@@ -89,6 +89,7 @@ mod tests {
 
     #[test]
     fn a_provider_is_believed_as_far_as_it_can_be() {
+        crate::dialect::load_tokenizer();
         use Measure::{Estimated, Reported};
         use Trust::{Absurd, Mended, Sound};
         let price = Price::plain(MicroUsd(1_000_000), MicroUsd(2_000_000));

@@ -74,6 +74,7 @@ mod tests {
 
     #[test]
     fn what_a_model_wrote_is_read_as_far_as_it_goes() {
+        dialect::load_tokenizer();
         let openai = r#"{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"the \"best\" answer is here","tool_calls":[{"id":"call_1","type":"function","function":{"name":"look","arguments":"{\"a\":"#;
         let anthropic = r#"{"id":"msg","type":"message","role":"assistant","model":"m","content":[{"type":"text","text":"the best answer is here"},{"type":"tool_use","id":"toolu_1","name":"look","input":{"a":"b c"#;
         let gemini = r#"{"candidates":[{"content":{"parts":[{"text":"the best answer is here"}],"role":"model"},"finishReason":"STOP"}],"modelVersion":"m","respons"#;

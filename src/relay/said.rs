@@ -155,6 +155,7 @@ mod tests {
 
     #[test]
     fn an_estimate_is_within_a_twentieth_of_the_count() {
+        dialect::load_tokenizer();
         for (kind, text) in texts() {
             for length in [100, 2000, 7000, text.len()] {
                 let text = &text[..text.floor_char_boundary(length)];
@@ -203,6 +204,7 @@ mod tests {
 
     #[test]
     fn kinds_are_told_apart() {
+        dialect::load_tokenizer();
         let mut said = Said::default();
         said.event(&Event::Reasoning {
             choice: 0,

@@ -383,7 +383,7 @@ async fn the_metrics_count_by_route_and_outcome() {
             4.0,
         ),
         (
-            "gen_ai_client_token_usage_total{target=\"sim/m\",type=\"output\"}",
+            "gen_ai_client_token_usage_total{fate=\"delivered\",measure=\"reported\",route=\"model\",target=\"sim/m\",type=\"output\"}",
             15.0,
         ),
         ("segue_panics_total", 0.0),

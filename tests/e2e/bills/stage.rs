@@ -34,6 +34,7 @@ pub struct Told {
 
 impl Stage {
     pub async fn open() -> Self {
+        segue::dialect::load_tokenizer();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("access.log");
         let world = World::with(|provider| config(provider, &path.display().to_string())).await;
