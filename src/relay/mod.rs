@@ -17,6 +17,7 @@ mod client;
 mod clocks;
 mod cut;
 mod gate;
+mod gathered;
 mod headers;
 mod hedge;
 mod inspect;

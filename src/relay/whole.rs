@@ -4,11 +4,12 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::dialect::{self, Voices};
 use crate::exchange::{Answer, Event, Failure, Finish, Piece};
 use crate::relay::bill::{Heard, Word};
+use crate::relay::gathered::Gathered;
 use crate::relay::inspect::Inspector;
 use crate::relay::turn::Turn;
 use crate::relay::verdict::Why;
@@ -125,42 +126,5 @@ impl<'c> Held<'c> {
             self.contract.check(&text).map_err(|_| Why::NotJson)?;
         }
         Ok(())
-    }
-}
-
-/// A body in the making. One that comes in one piece is never copied.
-#[derive(Default)]
-pub(super) struct Gathered {
-    first: Bytes,
-    rest: BytesMut,
-}
-
-impl Gathered {
-    fn len(&self) -> usize {
-        if self.rest.is_empty() {
-            self.first.len()
-        } else {
-            self.rest.len()
-        }
-    }
-
-    fn push(&mut self, bytes: Bytes) {
-        if self.first.is_empty() && self.rest.is_empty() {
-            self.first = bytes;
-            return;
-        }
-        if self.rest.is_empty() {
-            self.rest.extend_from_slice(&self.first);
-        }
-        self.rest.extend_from_slice(&bytes);
-    }
-
-    /// What there is of it.
-    pub(super) fn whole(self) -> Bytes {
-        if self.rest.is_empty() {
-            self.first
-        } else {
-            self.rest.freeze()
-        }
     }
 }

@@ -9,13 +9,13 @@ use crate::sim::entry::{BodyRecorder, Entry};
 use crate::sim::head::{Head, Persistence};
 use crate::sim::journal::Journal;
 use crate::sim::link::{Broken, Last, Link, Over};
+use crate::sim::making::Making;
 use crate::sim::outlet::{FULL, Outlet};
 use crate::sim::reply::{BodySize, Facts, Reply};
 use crate::sim::script::{Fault, FaultKind, Framing, Length, Point, Script, Shape};
 use crate::sim::speech::Origin;
 use crate::sim::spoken::{self, Writer};
 use crate::sim::steps::{Form, Parts, Piece, Step, Steps};
-use crate::sim::truth::Making;
 use crate::sim::voice::Voice;
 use crate::sim::wire::later;
 

@@ -22,6 +22,7 @@ mod http2;
 mod intake;
 mod journal;
 mod link;
+mod making;
 mod openai;
 mod outlet;
 mod picture;

@@ -39,7 +39,9 @@ impl Stage {
         let path = folder.path().join("access.log");
         let world = World::with(|provider| config(provider, &path.display().to_string())).await;
         let say = |model: &str, scripts: &[&str]| {
-            let common = format!("counted,delay=2ms,text=\"{ANSWER}\"");
+            // Slow beside the moment that a provider takes to see that it is left: what it writes in
+            // that moment is billed, and nobody hears of it.
+            let common = format!("counted,delay=6ms,text=\"{ANSWER}\"");
             let scripts = scripts.iter().map(|script| match *script {
                 "" => common.parse().unwrap(),
                 share if share.ends_with('%') => format!("{share} {common}").parse().unwrap(),
@@ -72,7 +74,7 @@ impl Stage {
                 "",
             ],
         );
-        say("slow", &["50% first_after=300ms", ""]);
+        say("slow", &["50% first_after=400ms", ""]);
         say("silent", &["50% usage=none", "20% usage=every", ""]);
         Self { world, folder }
     }
