@@ -77,14 +77,8 @@ impl Client for Fake {
     }
 }
 
-/// Has an exchange carried for a client that does so after three writes, whose first target fails.
-async fn booked(then: Then) -> Vec<Attempt> {
-    // The simulator counts by it, and would take a second for it while a clock runs.
-    dialect::load_tokenizer();
-    let sim = Sim::start(Options::default()).await.unwrap();
-    sim.script("a", "stall@0".parse().unwrap());
-    let text = "counted,delay=5ms,tokens=inf";
-    sim.script("b", text.parse().unwrap());
+/// The route `r` of two targets, alive.
+fn live(sim: &Sim) -> Arc<LiveRoute> {
     let config = format!(
         "listen: [{{ address: \"127.0.0.1:0\" }}]\nadmin: off\nproviders:\n  \
          sim: {{ dialect: openai, base_url: \"http://{}/v1\", private_peers: true }}\nroutes:\n  \
@@ -102,7 +96,19 @@ async fn booked(then: Then) -> Vec<Attempt> {
         .collect();
     let providers = upstreams.raise(&specs).into_iter();
     let providers = providers.map(|one| (Arc::clone(one.name()), one)).collect();
-    let live = LiveRoute::raise(&settings.routes, &providers, &Standings::default());
+    let routes = LiveRoute::raise(&settings.routes, &providers, &Standings::default());
+    Arc::clone(&routes["r"])
+}
+
+/// Has an exchange carried for a client that does so after three writes, whose first target fails.
+async fn booked(then: Then) -> Vec<Attempt> {
+    // The simulator counts by it, and would take a second for it while a clock runs.
+    dialect::load_tokenizer();
+    let sim = Sim::start(Options::default()).await.unwrap();
+    sim.script("a", "stall@0".parse().unwrap());
+    let text = "counted,delay=5ms,tokens=inf";
+    sim.script("b", text.parse().unwrap());
+    let live = live(&sim);
     let request = dialect::parse(Dialect::OpenAi, Task::Chat, body("r", STREAM).into()).unwrap();
     let (_keep, stop) = watch::channel(false);
     let (hangs, has_hung) = oneshot::channel();
@@ -114,7 +120,7 @@ async fn booked(then: Then) -> Vec<Attempt> {
     let job = Job {
         id: "id",
         request: &request,
-        live: &live["r"],
+        live: &live,
         fallback: Fallback::On,
         forwarded: &[],
         started: Instant::now(),
