@@ -14,11 +14,12 @@ use libfuzzer_sys::{
     fuzz_target,
 };
 use segue::{
+    account::Price,
     dialect::Wants,
     exchange::Dialect,
     route::{
-        Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Price, Reach, Resort,
-        Route, Standing, StreamUse, Target, Tier, Timeouts, plan,
+        Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Reach, Resort, Route,
+        Standing, StreamUse, Target, Tier, Timeouts, plan,
     },
     units::MicroUsd,
     upstream::Admission,
@@ -72,18 +73,20 @@ fn case(input: &mut Unstructured) -> Result<(Route, Ask, Vec<Condition>)> {
     };
     let route = Route {
         name: "route".into(),
+        variant: None,
         tiers,
         policy,
+        variants: Vec::new(),
     };
     Ok((route, ask, conditions))
 }
 
 fn target(input: &mut Unstructured) -> Result<Target> {
     let price = match input.arbitrary()? {
-        Some(()) => Some(Price {
-            input: MicroUsd(number(input)?),
-            output: MicroUsd(number(input)?),
-        }),
+        Some(()) => Some(Price::plain(
+            MicroUsd(number(input)?),
+            MicroUsd(number(input)?),
+        )),
         None => None,
     };
     Ok(Target {

@@ -36,6 +36,7 @@ mod targets;
 mod tiers;
 mod timeouts;
 mod url;
+mod variants;
 mod written;
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ use crate::edge::outbound::{self, Outbound, Trail};
 use crate::edge::passthrough;
 use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Request, Task};
 use crate::relay::{self, ClientGone, LiveRoute};
-use crate::route::Target;
+use crate::route::{Facts, Target};
 use crate::telemetry::{Endpoint, Outcome};
 use crate::{account, dialect};
 
@@ -248,6 +248,15 @@ impl Edge {
         }
         let headers = &session.req_header().headers;
         let about = dialect::about(&request);
+        let facts = Facts {
+            key: key.map(|key| &*key.name),
+            tags: key.map(|key| &key.tags),
+            task: inbound::name(headers, inbound::TASK).or(about.task.as_deref()),
+            user: about.user.as_deref(),
+            region: inbound::name(headers, inbound::REGION),
+        };
+        let live = Arc::clone(live.form(&facts));
+        exchange.record.variant.clone_from(&live.route().variant);
         let caller = Caller {
             key,
             route: &request.model,

@@ -269,7 +269,11 @@ impl Running {
                 log::error!("{}: TLS stays as it was: {error}", front.address);
             }
         }
-        let targets = settings.routes.iter().flat_map(|route| route.targets());
+        let targets = settings
+            .routes
+            .iter()
+            .flat_map(|route| route.forms())
+            .flat_map(|route| route.targets());
         self.shared.metrics.know(Known {
             routes: settings
                 .routes

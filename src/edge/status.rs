@@ -60,7 +60,11 @@ impl StatusSource for Status {
         });
         metrics.set_peers(peers);
         let now = Instant::now();
-        let targets = generation.routes.values().flat_map(|live| live.targets());
+        let targets = generation
+            .routes
+            .values()
+            .flat_map(|live| live.forms())
+            .flat_map(LiveRoute::targets);
         metrics.set_breakers(
             targets.map(|(target, state)| (&*target.name, state.status(now).breaker)),
         );
@@ -131,11 +135,18 @@ fn providers(generation: &Generation) -> Vec<Value> {
 }
 
 fn routes(generation: &Generation) -> Vec<Value> {
-    let route = |live: &Arc<LiveRoute>| {
+    let route = |live: &LiveRoute| {
         let targets: Vec<_> = live.targets().map(target).collect();
-        json!({ "name": *live.route().name, "targets": targets })
+        let route = live.route();
+        match &route.variant {
+            Some(variant) => {
+                json!({ "name": *route.name, "variant": **variant, "targets": targets })
+            }
+            None => json!({ "name": *route.name, "targets": targets }),
+        }
     };
-    generation.routes.values().map(route).collect()
+    let forms = generation.routes.values().flat_map(|live| live.forms());
+    forms.map(route).collect()
 }
 
 fn target((target, state): (&Target, &Arc<TargetState>)) -> Value {

@@ -69,6 +69,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Cow<'a, str>>,
     status: u16,
     outcome: &'static str,
@@ -107,6 +109,7 @@ impl<'a> Line<'a> {
                 .delivery
                 .map(|delivery| matches!(delivery, Delivery::Stream(_))),
             route: record.route.as_deref().map(plain),
+            variant: record.variant.as_deref().map(plain),
             target: record.answered_by().map(|attempt| plain(&attempt.target)),
             status: record.status,
             outcome: record.outcome.name(),

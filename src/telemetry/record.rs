@@ -23,6 +23,8 @@ pub struct Record {
     /// The route's name in the config. `None` for a model that no route has: a name that only a
     /// client knows is neither logged nor a label.
     pub route: Option<Arc<str>>,
+    /// The variant of the route that served, if one did.
+    pub variant: Option<Arc<str>>,
     /// What was called.
     pub endpoint: Endpoint,
     /// How the client speaks to us.
@@ -66,6 +68,7 @@ impl Record {
             key: None,
             client: None,
             route: None,
+            variant: None,
             endpoint: Endpoint::Other,
             protocol,
             delivery: None,

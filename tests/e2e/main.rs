@@ -38,3 +38,4 @@ mod relay_nagle;
 mod relay_stage;
 mod smoke;
 mod support;
+mod variants;

@@ -55,6 +55,10 @@ pub fn print(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
     }
     for route in settings.routes.iter() {
         route::print(route, out)?;
+        for variant in &route.variants {
+            route::print(&variant.route, out)?;
+            writeln!(out, "  when {}", variant.when)?;
+        }
     }
     if let Some(passthrough) = &settings.passthrough {
         let paths = passthrough.paths.join(", ");

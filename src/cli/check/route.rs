@@ -58,7 +58,7 @@ const FAILURES: [Line<Policy>; 15] = [
 
 /// Writes one route.
 pub(super) fn print(route: &Route, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "route {}", route.name)?;
+    writeln!(out, "route {}", route.title())?;
     for (index, tier) in route.tiers.iter().enumerate() {
         print_tier(index.saturating_add(1), tier, &route.policy.timeouts, out)?;
     }

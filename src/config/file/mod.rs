@@ -21,9 +21,9 @@ pub use self::policy::{
 };
 pub use self::profile::{AuthFile, FullProfileFile, ProfileFile};
 pub use self::route::{
-    AbilityFile, CapabilitiesFile, FullRouteFile, FullTargetFile, FullTierFile, LongPriceFile,
-    PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, ThinkingFile, TierBalanceFile,
-    TierFile, UpstreamStreamFile,
+    AbilityFile, CapabilitiesFile, FullRouteFile, FullTargetFile, FullTierFile, FullWhenFile,
+    LongPriceFile, PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, ThinkingFile,
+    TierBalanceFile, TierFile, UpstreamStreamFile, VariantFile, WhenFile,
 };
 pub use self::value::{
     AddressFile, DigestFile, DurationFile, OffFile, PercentFile, SecretFile, SizeFile, TargetName,

@@ -1,5 +1,7 @@
 //! `routes` as written.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -65,6 +67,83 @@ pub struct FullRouteFile {
     pub contract: Option<ContractFile>,
     /// How JSON comes from targets without a mode for it. Default: `emulate`.
     pub json: Option<JsonFile>,
+    /// What serves some callers and tasks in its place: the first whose conditions hold.
+    #[schemars(length(min = 1, max = 32))]
+    pub variants: Option<Vec<VariantFile>>,
+}
+
+/// What serves some callers and tasks in place of a route. What it does not set is as in its route.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VariantFile {
+    /// Its name, for the log and `explain`.
+    pub name: String,
+    /// What must hold, all of it: a text, or `in`, or `prefix`, for `key`, `tag.NAME`, `task`, `user`
+    /// or `region`.
+    pub when: BTreeMap<String, WhenFile>,
+    /// The targets, in tiers that are tried in order. Default: those of the route.
+    #[schemars(length(min = 1, max = 16))]
+    pub tiers: Option<Vec<TierFile>>,
+    /// How much of an answer's head is held back. Default: 12 tokens, at most 400ms.
+    pub hold: Option<HoldFile>,
+    /// What happens when an answer breaks off after it has begun. Default: `error`.
+    pub on_break: Option<OnBreakFile>,
+    /// The longest silence towards a streaming client, 1s to 5m. Default: `off`.
+    pub keepalive: Option<KeepaliveFile>,
+    /// From the request's last byte to the answer's last. Default: 10m.
+    pub deadline: Option<DurationFile>,
+    /// The bounds of one attempt.
+    pub timeouts: Option<TimeoutsFile>,
+    /// How often and for how long an exchange is tried again.
+    pub retries: Option<RetriesFile>,
+    /// When a target is left alone.
+    pub breaker: Option<BreakerFile>,
+    /// When a second target is asked beside a silent first. Default: `off`.
+    pub hedge: Option<HedgeFile>,
+    /// Verdicts in place of the built-in ones, by the class of the error.
+    pub verdicts: Option<VerdictsFile>,
+    /// What a refusal or a content filter's finish means. Default: `surface`.
+    pub refusals: Option<RefusalsFile>,
+    /// Texts that are a refusal when an answer begins with one; with `refusals: fall_back` only.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
+    pub refusal_texts: Option<Vec<String>>,
+    /// What else is looked at while an answer is held. Default: nothing.
+    #[schemars(extend("uniqueItems" = true))]
+    pub checks: Option<Vec<CheckFile>>,
+    /// Whether no other model than the first target's may answer. Default: false.
+    pub fail_closed: Option<bool>,
+    /// What a frame that cannot be read does to a stream that has begun. Default: `break`.
+    pub malformed: Option<MalformedFile>,
+    /// Whether a parameter that a target would not hear of leaves it out. Default: false.
+    pub strict_params: Option<bool>,
+    /// Whether the bound on an answer is lowered to what a target can give. Default: false.
+    pub fit_output: Option<bool>,
+    /// Whether whole JSON answers are held against the request's schema. Default: `off`.
+    pub contract: Option<ContractFile>,
+    /// How JSON comes from targets without a mode for it. Default: `emulate`.
+    pub json: Option<JsonFile>,
+}
+
+/// What a fact must be.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum WhenFile {
+    /// This text.
+    Is(String),
+    /// One of several, or a text with this beginning.
+    Full(FullWhenFile),
+}
+
+/// What a fact must be: give either.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FullWhenFile {
+    /// One of these texts.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
+    pub r#in: Option<Vec<String>>,
+    /// A text that begins with this one.
+    #[schemars(length(min = 1, max = 256))]
+    pub prefix: Option<String>,
 }
 
 /// A tier: its targets, or a map.

@@ -22,6 +22,26 @@ const ROUTES: Cases = &[
         &["5:5: routes.r: there is no provider \"b\"; known here: a"],
     ),
     (
+        "{tiers: [[a/m]], variants: [{name: x, when: {task: t}, tiers: [[b/m]]}]}\n",
+        &["5:69: routes.r.variants[0].tiers[0][0]: there is no provider \"b\"; known here: a"],
+    ),
+    (
+        "{tiers: [[a/m]], variants: [{name: x, when: {}}, {name: x, when: {tag.: t, mood: {in: [b], prefix: c}}}]}\n",
+        &[
+            "5:49: routes.r.variants[0].when: needs a condition, such as `task: summary`",
+            "5:61: routes.r.variants[1].name: two variants have the name \"x\"",
+            "5:71: routes.r.variants[1].when.tag.: conditions are about key, tag.NAME, task, user and region",
+            "5:80: routes.r.variants[1].when.mood: conditions are about key, tag.NAME, task, user and region",
+        ],
+    ),
+    (
+        "{tiers: [[a/m]], variants: [{name: x, when: {task: {in: [b], prefix: c}, user: \"\"}}]}\n",
+        &[
+            "5:56: routes.r.variants[0].when.task: needs either `in` or `prefix`",
+            "5:84: routes.r.variants[0].when.user: an empty text is never a fact",
+        ],
+    ),
+    (
         "aa/m\n",
         &["5:5: routes.r: there is no provider \"aa\"; known here: a"],
     ),

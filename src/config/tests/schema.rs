@@ -62,13 +62,14 @@ providers: {a: {????: 0, health: {????: 0}, tls: {????: 0}, dns: {????: 0}, prof
 routes:
   r:
     ????: 0
-    tiers: [{????: 0, targets: [{????: 0, price: {????: 0}, capabilities: {????: 0}}]}]
+    tiers: [{????: 0, targets: [{????: 0, price: {????: 0, above: {????: 0}}, capabilities: {????: 0}}]}]
     hold: {????: 0}
     timeouts: {????: 0}
     retries: {????: 0}
     breaker: {????: 0}
     hedge: {????: 0}
     verdicts: {????: 0}
+    variants: [{????: 0, when: {task: {????: 0}}}]
 defaults: {????: 0}
 passthrough: {????: 0}
 limits: {????: 0}
@@ -77,7 +78,7 @@ drain: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 27] = [
+const SECTIONS: [(&str, &str); 30] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
@@ -99,6 +100,9 @@ const SECTIONS: [(&str, &str); 27] = [
     ("routes.r.tiers[0].", "FullTierFile"),
     ("routes.r.tiers[0].targets[0].", "FullTargetFile"),
     ("routes.r.tiers[0].targets[0].price.", "PriceFile"),
+    ("routes.r.tiers[0].targets[0].price.above.", "LongPriceFile"),
+    ("routes.r.variants[0].", "VariantFile"),
+    ("routes.r.variants[0].when.task.", "FullWhenFile"),
     (
         "routes.r.tiers[0].targets[0].capabilities.",
         "CapabilitiesFile",
@@ -130,9 +134,13 @@ fn readers_and_schema_know_the_same_keys() {
 }
 
 #[test]
-fn defaults_and_routes_share_all_keys_but_tiers() {
+fn defaults_routes_and_variants_share_all_keys_but_what_each_is_by() {
     let properties = properties();
     let mut of_routes = properties["FullRouteFile"].clone();
+    assert!(of_routes.remove("variants"));
+    let mut of_variants = properties["VariantFile"].clone();
+    assert!(of_variants.remove("name") && of_variants.remove("when"));
+    assert_eq!(of_variants, of_routes);
     assert!(of_routes.remove("tiers"));
     assert_eq!(properties["DefaultsFile"], of_routes);
 }
@@ -216,7 +224,11 @@ fn the_example_shows_every_key_of_the_schema_and_no_other() {
     walk(&schema, &schema, &example, &mut used);
     // A text that is a refusal where refusals are answers would be a mistake.
     used.insert("DefaultsFile.refusal_texts".to_owned());
-    let all: BTreeSet<String> = properties()
+    let properties = properties();
+    // What a variant has of its route is shown at the route.
+    let shared = properties["FullRouteFile"].iter();
+    used.extend(shared.map(|key| format!("VariantFile.{key}")));
+    let all: BTreeSet<String> = properties
         .iter()
         .flat_map(|(name, keys)| keys.iter().map(move |key| format!("{name}.{key}")))
         .collect();

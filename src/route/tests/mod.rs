@@ -10,6 +10,7 @@ use super::{
     Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Reach, Resort, Route,
     Standing, StreamUse, Target, Tier, Timeouts, plan,
 };
+use crate::account::Price;
 use crate::dialect::Wants;
 use crate::exchange::Dialect;
 use crate::units::MicroUsd;
@@ -67,6 +68,8 @@ fn route(tiers: impl IntoIterator<Item = (Balance, Vec<Target>)>) -> Route {
     let tiers = tiers.into_iter();
     Route {
         name: "route".into(),
+        variant: None,
+        variants: Vec::new(),
         tiers: tiers
             .map(|(balance, targets)| Tier { balance, targets })
             .collect(),
