@@ -15,7 +15,7 @@ use super::section::Section;
 use super::timeouts::Bounds;
 use crate::dialect::Profile;
 use crate::exchange::{Abilities, Dialect, Need};
-use crate::route::{self, Family, StreamUse, Target, Timeouts};
+use crate::route::{self, Family, StreamUse, Target, TargetLimits, Timeouts};
 
 /// The longest model name of a provider; deployments and fine-tunes have long ones.
 const LONGEST_MODEL: usize = 256;
@@ -151,6 +151,7 @@ fn named<'a>(
         profile: vendor.profile,
         stream: usual(&abilities),
         abilities,
+        limits: TargetLimits::default(),
     })
 }
 

@@ -32,6 +32,17 @@ pub struct Target {
     pub abilities: Arc<Abilities>,
     /// In what form it answers.
     pub stream: StreamUse,
+    /// What its provider lets us take of it.
+    pub limits: TargetLimits,
+}
+
+/// What a provider lets us take of a target in a minute: at its limit, it stands behind the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetLimits {
+    /// Requests.
+    pub rpm: Option<u32>,
+    /// Tokens, of prompts and answers.
+    pub tpm: Option<Tokens>,
 }
 
 impl Target {

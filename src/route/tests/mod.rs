@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{
     Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Reach, Resort, Route,
-    Standing, StreamUse, Target, Tier, Timeouts, plan,
+    Standing, StreamUse, Target, TargetLimits, Tier, Timeouts, plan,
 };
 use crate::dialect::Wants;
 use crate::exchange::Dialect;
@@ -60,6 +60,7 @@ fn target(model: &str, weight: u32) -> Target {
         profile: Arc::default(),
         abilities: Arc::default(),
         stream: StreamUse::default(),
+        limits: TargetLimits::default(),
     }
 }
 
