@@ -24,3 +24,6 @@ pub use period::{Day, Period};
 pub use price::{LongPrice, Price};
 pub use purse::{Left, Purse, Stake};
 pub use quota::{Budget, Caller, Each, OnBudget, Quota, Quotas, Scope, Waste};
+
+#[cfg(test)]
+mod tests;

@@ -114,13 +114,18 @@ impl Purse {
 
     /// Whether a cost fits into everything that holds just now. Only what is covered is sure of it.
     pub fn affords(&self, cost: MicroUsd) -> bool {
+        self.affords_at(cost, Now::read)
+    }
+
+    /// Whether a cost fits into everything that holds at a moment.
+    pub fn affords_at(&self, cost: MicroUsd, now: impl FnOnce() -> Now) -> bool {
         let Some(held) = &self.0 else {
             return true;
         };
         if held.bounded == Bounded::Exchanges {
             return true;
         }
-        let now = Now::read();
+        let now = now();
         let book = held.book.lock();
         let look = |own: Own, quota: &Quota, meter: &Meter| {
             meter.affords(quota, cost, now)?;
@@ -131,10 +136,13 @@ impl Purse {
 
     /// What is left of the tightest limits.
     pub fn left(&self) -> Left {
-        match &self.0 {
-            Some(held) => held.left(Now::read()),
-            None => Left::default(),
-        }
+        self.left_at(Now::read())
+    }
+
+    /// What is left of the tightest limits at a moment.
+    pub fn left_at(&self, now: Now) -> Left {
+        let held = self.0.as_ref();
+        held.map_or_else(Left::default, |held| held.left(now))
     }
 }
 

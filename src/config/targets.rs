@@ -147,11 +147,11 @@ fn named<'a>(
         dialect: vendor.dialect,
         weight: WEIGHT,
         price: known.and_then(|known| known.price),
+        limits: TargetLimits::default(),
         timeouts: Timeouts::default(),
         profile: vendor.profile,
         stream: usual(&abilities),
         abilities,
-        limits: TargetLimits::default(),
     })
 }
 
