@@ -82,7 +82,7 @@ impl Meter {
         if let Some(Tokens(limit)) = quota.tokens_per_minute {
             self.tokens.take(limit, claim.tokens.0, now.steady);
         }
-        self.spending.reserve(claim.cost);
+        self.spending.reserve(claim.cost, Day::of(now));
     }
 
     /// Gives a claim back.

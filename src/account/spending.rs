@@ -52,8 +52,10 @@ impl Spending {
         cost.0 == 0 || sum <= u128::from(budget.amount.0)
     }
 
-    /// Sets a cost aside.
-    pub(super) fn reserve(&mut self, cost: MicroUsd) {
+    /// Sets a cost aside. The day is seen: should the clock go back before the cost is booked, it is
+    /// not booked in a period that is over.
+    pub(super) fn reserve(&mut self, cost: MicroUsd, day: Day) {
+        self.turn(day);
         self.reserved = self.reserved.saturating_add(u128::from(cost.0));
     }
 
@@ -152,16 +154,21 @@ mod tests {
         spending.book(MicroUsd(1), LAST);
         assert_eq!(all(&spending, LAST), [3, 8, 3]);
         assert_eq!(spending.day(LAST), NEXT);
+        // Nor is a day that was only seen.
+        spending.reserve(MicroUsd(1), Day(NEXT.0 + 1));
+        spending.release(MicroUsd(1));
+        spending.book(MicroUsd(1), NEXT);
+        assert_eq!(all(&spending, Day(NEXT.0 + 1)), [1, 9, 4]);
         // Midnight comes a second time.
         spending.book(MicroUsd(1), NEXT);
-        assert_eq!(all(&spending, NEXT), [4, 9, 4]);
+        assert_eq!(all(&spending, NEXT), [2, 10, 5]);
     }
 
     #[test]
     fn a_cost_fits_up_to_the_last_millionth() {
         let mut spending = Spending::default();
         spending.book(MicroUsd(40), LAST);
-        spending.reserve(MicroUsd(30));
+        spending.reserve(MicroUsd(30), LAST);
         for (cost, day, fits) in [
             (30, LAST, true),
             (31, LAST, false),
@@ -189,7 +196,7 @@ mod tests {
     fn absurd_costs_neither_wrap_around_nor_lose_what_is_set_aside() {
         let mut spending = Spending::default();
         for _ in 0..3 {
-            spending.reserve(MicroUsd(u64::MAX));
+            spending.reserve(MicroUsd(u64::MAX), LAST);
         }
         assert_eq!(spending.reserved(), MicroUsd(u64::MAX));
         let most = budget(u64::MAX, Period::Day);
@@ -197,7 +204,7 @@ mod tests {
         for _ in 0..3 {
             spending.release(MicroUsd(u64::MAX));
         }
-        assert_eq!(spending, Spending::default());
+        assert_eq!(spending.reserved(), MicroUsd(0));
         assert!(spending.fits(&most, MicroUsd(u64::MAX), LAST));
         spending.book(MicroUsd(u64::MAX), LAST);
         spending.book(MicroUsd(1), LAST);
@@ -234,7 +241,7 @@ mod tests {
     fn it_is_fresh_when_nothing_is_spent_or_set_aside_any_more() {
         let mut spending = Spending::default();
         assert!(spending.is_fresh(LAST));
-        spending.reserve(MicroUsd(1));
+        spending.reserve(MicroUsd(1), LAST);
         assert!(!spending.is_fresh(LAST));
         spending.release(MicroUsd(1));
         spending.book(MicroUsd(1), LAST);

@@ -129,6 +129,22 @@ impl Naive {
     }
 }
 
+/// A moment by hours since 1970; the steady clock stands still.
+fn at(hours: i64) -> Now {
+    Now {
+        wall: SystemTime::UNIX_EPOCH + Duration::from_secs(3600 * hours.unsigned_abs()),
+        ..noon()
+    }
+}
+
+/// Every count sees every day that comes: one that sleeps through it would not know that the
+/// calendar went back.
+fn see(purses: &[Purse], now: Now) {
+    for purse in purses {
+        spend(purse, cost(0), Fate::Delivered, now).unwrap();
+    }
+}
+
 proptest! {
     #[test]
     fn the_ledger_says_what_whole_histories_say(
@@ -145,26 +161,15 @@ proptest! {
             })
             .collect();
         let (mut naive, mut stakes) = (Naive::default(), Vec::new());
-        // The last day that the ledger saw is that of each count; all see the same steps here.
         let (mut hours, mut day) = (12 + 24 * 20_726_i64, 20_726);
+        see(&purses, at(hours));
         for step in steps {
-            let now = Now {
-                wall: SystemTime::UNIX_EPOCH + Duration::from_secs(3600 * hours.unsigned_abs()),
-                ..start
-            };
+            let now = at(hours);
             match step {
                 Step::Pass(time) => {
                     hours += time;
-                    // Every count sees every day that comes: nobody is asleep for it.
                     day = day.max(hours.div_euclid(24));
-                    let seen = Now {
-                        wall: SystemTime::UNIX_EPOCH + Duration::from_secs(3600 * hours.unsigned_abs()),
-                        ..start
-                    };
-                    for purse in &purses {
-                        let stake = purse.cover_at(cost(0), || seen).unwrap();
-                        stake.settle_at(Some(&bill(0, 0)), Fate::Delivered, || seen);
-                    }
+                    see(&purses, at(hours));
                 }
                 Step::Cover(who, claim) => {
                     let found = purses[who].cover_at(cost(claim), || now);
