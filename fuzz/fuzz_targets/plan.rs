@@ -19,7 +19,7 @@ use segue::{
     exchange::Dialect,
     route::{
         Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Reach, Resort, Route,
-        Standing, StreamUse, Target, Tier, Timeouts, plan,
+        Standing, StreamUse, Target, TargetLimits, Tier, Timeouts, plan,
     },
     units::MicroUsd,
     upstream::Admission,
@@ -100,6 +100,7 @@ fn target(input: &mut Unstructured) -> Result<Target> {
         profile: Arc::default(),
         abilities: Arc::default(),
         stream: StreamUse::default(),
+        limits: TargetLimits::default(),
     })
 }
 
@@ -111,6 +112,9 @@ fn condition(input: &mut Unstructured) -> Result<Condition> {
         3 | 4 => Standing::Known(Admission::Shut {
             until: *START + Duration::from_secs(input.arbitrary::<u8>()?.into()),
         }),
+        5 => Standing::Full {
+            until: *START + Duration::from_secs(input.arbitrary::<u8>()?.into()),
+        },
         _ => Standing::Known(Admission::Free),
     };
     let latency = match input.arbitrary()? {

@@ -15,7 +15,7 @@ use super::section::Section;
 use super::timeouts::Bounds;
 use crate::dialect::Profile;
 use crate::exchange::{Abilities, Dialect, Need};
-use crate::route::{self, Family, StreamUse, Target, Timeouts};
+use crate::route::{self, Family, StreamUse, Target, TargetLimits, Timeouts};
 
 /// The longest model name of a provider; deployments and fine-tunes have long ones.
 const LONGEST_MODEL: usize = 256;
@@ -147,6 +147,7 @@ fn named<'a>(
         dialect: vendor.dialect,
         weight: WEIGHT,
         price: known.and_then(|known| known.price),
+        limits: TargetLimits::default(),
         timeouts: Timeouts::default(),
         profile: vendor.profile,
         stream: usual(&abilities),

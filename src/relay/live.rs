@@ -120,7 +120,9 @@ impl LiveRoute {
         };
         let breaker = self.policy().breaker.as_ref();
         route::plan(&self.route, ask, wants, |place, _| match self.lane(place) {
-            Some(lane) if lane.provider.is_some() => lane.state.condition(breaker, now),
+            Some(lane) if lane.provider.is_some() => {
+                lane.state.condition(breaker, lane.target.limits, now)
+            }
             _ => Condition {
                 standing: Standing::NoProvider,
                 in_flight: 0,

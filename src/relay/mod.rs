@@ -21,6 +21,7 @@ mod job;
 mod live;
 mod pour;
 mod pump;
+mod rates;
 mod release;
 mod standing;
 mod surface;

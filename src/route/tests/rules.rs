@@ -39,6 +39,7 @@ fn assert_members(route: &Route, conditions: &[Condition], plan: &Plan) {
                 Err(LeftOut::FailClosed)
             }
             Standing::Known(Admission::Free | Admission::Probe) => Ok(None),
+            Standing::Full { until } => Ok(Some(Resort::Full { until })),
             Standing::Known(Admission::Probed) => Ok(Some(Resort::Probed)),
             Standing::Known(Admission::Shut { until }) => Ok(Some(Resort::Shut { until })),
         };
