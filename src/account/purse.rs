@@ -100,6 +100,26 @@ impl Short {
     }
 }
 
+/// What is left of the windows that hold for an exchange: of those of a kind, the one with least.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    /// Requests a minute.
+    pub requests: Option<Window>,
+    /// Tokens a minute.
+    pub tokens: Option<Window>,
+}
+
+/// What is left of one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// What it has when it is full.
+    pub limit: u64,
+    /// What is left of that.
+    pub remaining: u64,
+    /// When it is full again.
+    pub reset: Duration,
+}
+
 /// What one exchange may still take.
 #[derive(Debug, Default)]
 pub struct Purse {}
@@ -113,6 +133,11 @@ impl Purse {
     /// The length of an answer that a request sets no bound to, for what is set aside for it.
     pub fn assumed_output(&self) -> Tokens {
         Tokens(4096)
+    }
+
+    /// What is left of the windows that hold for it, for the headers of its answer.
+    pub fn left(&self) -> Left {
+        Left::default()
     }
 
     /// Sets aside the most that an attempt can take.

@@ -30,6 +30,6 @@ pub use policy::{
     Check, Choice, Contracts, Drops, Hedge, HedgeAfter, Hold, Json, Malformed, OutputFit, Policy,
     Reach, Refusals, Retries, Timeouts,
 };
-pub use table::{Balance, Route, Routes, StreamUse, Target, Tier};
+pub use table::{Balance, Route, Routes, StreamUse, Target, TargetLimits, Tier};
 pub use unserved::unserved;
 pub use watch::Watch;

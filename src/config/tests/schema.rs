@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde_json::Value;
 
@@ -260,7 +261,7 @@ fn the_example_loads_with_its_secrets_and_certificates() {
     assert_eq!(settings.limits, crate::edge::Limits::default());
     assert_eq!((settings.listeners.len(), settings.providers.len()), (3, 4));
     assert_eq!(
-        settings.keys.find(b"sk-batch-next").unwrap().name.as_ref(),
+        settings.keys.find(b"sk-batch-next", None, SystemTime::now()).unwrap().name.as_ref(),
         "batch"
     );
 }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{
     Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Reach, Resort, Route,
-    Standing, StreamUse, Target, Tier, Timeouts, plan,
+    Standing, StreamUse, Target, TargetLimits, Tier, Timeouts, plan,
 };
 use crate::dialect::Wants;
 use crate::exchange::Dialect;
@@ -56,6 +56,7 @@ fn target(model: &str, weight: u32) -> Target {
         dialect: Dialect::OpenAi,
         weight,
         price: None,
+        limits: TargetLimits::default(),
         timeouts: Timeouts::default(),
         profile: Arc::default(),
         abilities: Arc::default(),
