@@ -18,6 +18,8 @@ mod notify;
 mod outbound;
 mod passthrough;
 mod proxy;
+mod refusal;
+mod remainder;
 mod server;
 mod settings;
 mod signals;
@@ -25,6 +27,7 @@ mod signals;
 mod socket_tests;
 mod start;
 mod status;
+mod strikes;
 mod tls;
 mod visit;
 

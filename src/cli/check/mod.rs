@@ -2,18 +2,20 @@
 //!
 //! Keys are shown by name only; no credential is ever printed.
 
+mod accounts;
 mod advice;
 mod marked;
 mod route;
+mod spending;
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use self::accounts::{print_keys, print_quotas};
 use self::advice::advice;
 use self::marked::{marked, time};
-use crate::account::RouteScope;
 use crate::cli::exit::{refused, unwritten, warned};
 use crate::config::{self, show_duration, show_size};
 use crate::edge::{
@@ -31,7 +33,9 @@ pub fn run(path: &Path) -> ExitCode {
     };
     match print(&settings, &mut io::stdout().lock()) {
         Ok(()) => {
-            for line in advice(&settings) {
+            let mut lines = advice(&settings);
+            lines.extend(spending::advice(&settings, SystemTime::now()));
+            for line in lines {
                 warned(&line);
             }
             ExitCode::SUCCESS
@@ -49,13 +53,14 @@ pub fn print(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
         Some(address) => writeln!(out, "admin {}", marked(&address, &config::ADMIN))?,
         None => writeln!(out, "admin off")?,
     }
-    print_keys(settings, out)?;
+    print_keys(&settings.keys, out)?;
     for provider in &settings.providers {
         print_provider(provider, out)?;
     }
     for route in settings.routes.iter() {
         route::print(route, out)?;
     }
+    print_quotas(&settings.quotas, out)?;
     if let Some(passthrough) = &settings.passthrough {
         let paths = passthrough.paths.join(", ");
         writeln!(out, "passthrough to {}: {paths}", passthrough.provider)?;
@@ -108,27 +113,6 @@ fn print_listener_tls(tls: &ListenerTls, out: &mut impl Write) -> io::Result<()>
         let end = end.map_or_else(|| "never".to_owned(), httpdate::fmt_http_date);
         let path = certificate.path.display();
         writeln!(out, "  certificate {path} for {names}, until {end}")?;
-    }
-    Ok(())
-}
-
-fn print_keys(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
-    if settings.keys.is_empty() {
-        return writeln!(out, "keys none: open to everybody on this machine");
-    }
-    let mut last = None;
-    for key in settings.keys.iter() {
-        // A key with several secrets is there once for each of them.
-        if last.replace(&key.name) == Some(&key.name) {
-            continue;
-        }
-        match &key.routes {
-            RouteScope::All => writeln!(out, "key {}: all routes (default)", key.name)?,
-            RouteScope::Only(names) => {
-                let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-                writeln!(out, "key {}: {}", key.name, names.join(", "))?;
-            }
-        }
     }
     Ok(())
 }
