@@ -84,7 +84,12 @@ impl Keys {
     }
 
     /// All keys, in the order of the file.
-    pub fn iter(&self) -> impl Iterator<Item = &KeyEntry> {
+    pub fn iter(&self) -> impl Iterator<Item = &Key> {
+        self.0.iter().map(|entry| entry.key.as_ref())
+    }
+
+    /// The same with their terms and what proves them.
+    pub fn entries(&self) -> impl Iterator<Item = &KeyEntry> {
         self.0.iter()
     }
 
@@ -213,7 +218,10 @@ mod tests {
             activity: Activity::Disabled,
             ..terms.clone()
         };
-        let keys = Keys::from_iter([entry("on", terms, &[("on", None)]), entry("off", off, &[("off", None)])]);
+        let keys = Keys::from_iter([
+            entry("on", terms, &[("on", None)]),
+            entry("off", off, &[("off", None)]),
+        ]);
         for (shown, from, after, expected) in [
             ("on", "10.1.2.3", 9, Ok("on")),
             ("on", "::ffff:10.1.2.3", 9, Ok("on")),
@@ -226,7 +234,11 @@ mod tests {
             ("none", "10.1.2.3", 9, Err(Rejected::Unknown)),
         ] {
             let expected = expected.map(str::to_owned);
-            assert_eq!(find(&keys, shown, from, after), expected, "{shown} {from} {after}");
+            assert_eq!(
+                find(&keys, shown, from, after),
+                expected,
+                "{shown} {from} {after}"
+            );
         }
     }
 }

@@ -139,16 +139,36 @@ mod tests {
     #[test]
     fn what_is_written_otherwise_is_no_network() {
         for text in [
-            "", "/", "10.0.0.0/", "/8", "10.0.0.0/33", "::/129", "10.0.0.0/08", "10.0.0.0/+8",
-            "10.0.0.0/-1", "10.0.0.0/8/8", "10.0.0/8", "010.0.0.0/8", "10.0.0.0 /8", "[::]/0",
-            "host/8", "10.0.0.0/255.0.0.0", "fe80::1%eth0",
+            "",
+            "/",
+            "10.0.0.0/",
+            "/8",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/08",
+            "10.0.0.0/+8",
+            "10.0.0.0/-1",
+            "10.0.0.0/8/8",
+            "10.0.0/8",
+            "010.0.0.0/8",
+            "10.0.0.0 /8",
+            "[::]/0",
+            "host/8",
+            "10.0.0.0/255.0.0.0",
+            "fe80::1%eth0",
         ] {
             assert_eq!(Network::parse(text), Err(NotANetwork::Form), "{text}");
         }
         let within = Network::parse("10.1.2.3/8").unwrap_err().to_string();
         assert!(within.ends_with("which is 10.0.0.0/8"), "{within}");
-        assert!(matches!(Network::parse("2001:db8::1/64"), Err(NotANetwork::Inside(_))));
-        assert_eq!(Network::parse("::ffff:10.0.0.0/104"), Err(NotANetwork::Mapped));
+        assert!(matches!(
+            Network::parse("2001:db8::1/64"),
+            Err(NotANetwork::Inside(_))
+        ));
+        assert_eq!(
+            Network::parse("::ffff:10.0.0.0/104"),
+            Err(NotANetwork::Mapped)
+        );
     }
 
     proptest! {

@@ -1,8 +1,6 @@
 //! Keys that have nothing to spend: they are refused before anything of their request is read.
 
-use crate::account::key::Key;
-use crate::account::purse::{Scarce, Short};
-use crate::account::quota::{Quotas, Scope};
+use crate::account::{Key, Quotas, Scarce, Scope, Short};
 use crate::units::MicroUsd;
 
 /// What refuses every request of a key, whatever its route: a quota of the key or of its tags
@@ -14,7 +12,10 @@ pub fn penniless(quotas: &Quotas, key: &Key) -> Option<Short> {
             Scope::Tag(name, value) => key.tags.get(name) == Some(value),
             Scope::All | Scope::Route(_) => false,
         };
-        let nothing = quota.budgets.iter().all(|budget| budget.amount == MicroUsd(0));
+        let nothing = quota
+            .budgets
+            .iter()
+            .all(|budget| budget.amount == MicroUsd(0));
         of_key && nothing && !quota.budgets.is_empty()
     })?;
     Some(Short {

@@ -80,7 +80,10 @@ fn print(name: &str, key: &str, out: &mut impl Write) -> io::Result<()> {
 
 fn digest() -> ExitCode {
     let mut text = Zeroizing::new(String::new());
-    let read = io::stdin().lock().take(LONGEST_KEY + 1).read_to_string(&mut text);
+    let read = io::stdin()
+        .lock()
+        .take(LONGEST_KEY + 1)
+        .read_to_string(&mut text);
     match read {
         Ok(length) if length as u64 > LONGEST_KEY => return failed("the key is too long"),
         Ok(_) => {}

@@ -49,7 +49,11 @@ pub(super) fn read(
         ("digest", "digests", Form::Digest),
     ] {
         given.extend(section.optional(one).map(|at| (at, form, Count::One)));
-        given.extend(section.optional(several).map(|at| (at, form, Count::Several)));
+        given.extend(
+            section
+                .optional(several)
+                .map(|at| (at, form, Count::Several)),
+        );
     }
     let [(at, form, count)] = given.as_slice() else {
         return cursor.fail_at_key("needs one of `secret`, `secrets`, `digest`, `digests`");

@@ -53,9 +53,8 @@ pub(super) fn read(cursor: &Cursor<'_>, known: &Known<'_>) -> Read<Vec<Quota>> {
         };
         // A name tells one quota of a kind from the others, here and in what has been counted.
         let kind = std::mem::discriminant(&scope);
-        let is_taken = |own: &Quota| {
-            *own.name == *name && std::mem::discriminant(&own.scope) == kind
-        };
+        let is_taken =
+            |own: &Quota| *own.name == *name && std::mem::discriminant(&own.scope) == kind;
         if known.own.iter().any(is_taken) {
             return name_at.fail(format_args!(
                 "{} has limits of its own under this name",

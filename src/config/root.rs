@@ -116,11 +116,7 @@ fn names<'a>(cursor: Option<&Cursor<'a>>) -> BTreeSet<&'a str> {
 }
 
 /// Without keys anybody may call, and anybody must then be this machine.
-fn callers(
-    section: &mut Section<'_>,
-    routes: &BTreeSet<&str>,
-    bound: &Bound<'_>,
-) -> Read<Callers> {
+fn callers(section: &mut Section<'_>, routes: &BTreeSet<&str>, bound: &Bound<'_>) -> Read<Callers> {
     let callers = section.or("keys", Callers::default(), |at| keys::read(at, routes))?;
     let keys = &callers.keys;
     let open = bound
@@ -147,8 +143,8 @@ fn quotas(
     all.extend(of_routes);
     let listed = section.or("quotas", Vec::new(), |cursor| {
         let name = |callers: &Callers| {
-            let entries = callers.keys.iter();
-            entries.map(|entry| Arc::clone(&entry.key.name)).collect()
+            let keys = callers.keys.iter();
+            keys.map(|key| Arc::clone(&key.name)).collect()
         };
         let known = Known {
             keys: callers.map(name),

@@ -62,7 +62,10 @@ fn route(
         tiers: tiers?,
         policy: policy?,
     };
-    let (name, scope) = (Arc::clone(&route.name), Scope::Route(Arc::clone(&route.name)));
+    let (name, scope) = (
+        Arc::clone(&route.name),
+        Scope::Route(Arc::clone(&route.name)),
+    );
     let quota = allotment?.map(|own| own.quota(name, scope, Each::Together));
     Ok((route, quota))
 }

@@ -254,9 +254,7 @@ impl<'a> Outbound<'a> {
     fn head(&mut self, answer: &AnswerHead) -> Result<Box<ResponseHeader>, ClientGone> {
         let mut head = head(answer.status, self.request_id, self.dialect)?;
         insert(&mut head, ROUTE, self.route.clone());
-        if self.purse.is_bounded() {
-            insert_left(&mut head, self.dialect, &self.purse.left());
-        }
+        insert_left(&mut head, self.dialect, &self.purse.left());
         if let Some(target) = &answer.target
             && let Ok(target) = HeaderValue::from_str(target)
         {

@@ -263,8 +263,9 @@ impl Edge {
         };
         let quotas = &generation.settings.quotas;
         let purse = self.0.ledger.admit(quotas, &caller, Now::read());
-        let purse = purse
-            .map_err(|short| Refusal::from(&short).left(remainder::refused(&short, quotas, &caller)))?;
+        let purse = purse.map_err(|short| {
+            Refusal::from(&short).left(remainder::refused(&short, quotas, &caller))
+        })?;
         Ok(Admitted::Chat(Box::new(Chat {
             request,
             live,

@@ -115,6 +115,8 @@ fn go_duration(wait: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use smallvec::SmallVec;
+
     use super::*;
     use crate::account::{Each, Quota, Scope};
 
@@ -167,7 +169,10 @@ mod tests {
 
     #[test]
     fn nothing_is_told_where_nothing_is_bounded() {
-        assert_eq!(told(Dialect::OpenAi, &Left::default()), Vec::<String>::new());
+        assert_eq!(
+            told(Dialect::OpenAi, &Left::default()),
+            Vec::<String>::new()
+        );
         let one = Left {
             requests: None,
             ..LEFT
@@ -191,7 +196,11 @@ mod tests {
             (3_600_000_000, "1h0m0s"),
             (86_461_005_000, "24h1m1.005s"),
         ] {
-            assert_eq!(go_duration(Duration::from_micros(micros)), expected, "{micros}");
+            assert_eq!(
+                go_duration(Duration::from_micros(micros)),
+                expected,
+                "{micros}"
+            );
         }
         assert!(go_duration(Duration::MAX).ends_with('s'));
     }
@@ -206,7 +215,7 @@ mod tests {
             tokens_per_minute: None,
             concurrent: None,
             ceiling: None,
-            budgets: [].into(),
+            budgets: SmallVec::new(),
         };
         let quotas = Quotas {
             all: vec![

@@ -24,8 +24,6 @@ pub struct Target {
     pub weight: u32,
     /// What it charges, where the config says it.
     pub price: Option<Price>,
-    /// What its provider lets us ask of it.
-    pub limits: TargetLimits,
     /// The bounds of one attempt at it.
     pub timeouts: Timeouts,
     /// How it differs from its format.
@@ -34,6 +32,17 @@ pub struct Target {
     pub abilities: Arc<Abilities>,
     /// In what form it answers.
     pub stream: StreamUse,
+    /// What its provider lets us take of it.
+    pub limits: TargetLimits,
+}
+
+/// What a provider lets us take of a target in a minute: at its limit, it stands behind the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetLimits {
+    /// Requests.
+    pub rpm: Option<u32>,
+    /// Tokens, of prompts and answers.
+    pub tpm: Option<Tokens>,
 }
 
 impl Target {
@@ -51,15 +60,6 @@ impl Target {
         let windows = self.window().zip(other.window());
         windows.is_some_and(|(own, other)| own > other)
     }
-}
-
-/// What a provider lets us ask of a target.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TargetLimits {
-    /// Requests in a minute.
-    pub rpm: Option<u32>,
-    /// Tokens in a minute, of prompts and answers.
-    pub tpm: Option<Tokens>,
 }
 
 /// Whether a target is asked for streams.

@@ -19,7 +19,9 @@ impl Timestamp {
     pub fn to_second(self) -> String {
         let up = Duration::from_nanos(999_999_999);
         let text = Self(self.0.checked_add(up).unwrap_or(self.0)).to_string();
-        let second = text.split_once('.').map_or(text.as_str(), |(second, _)| second);
+        let second = text
+            .split_once('.')
+            .map_or(text.as_str(), |(second, _)| second);
         format!("{second}Z")
     }
 

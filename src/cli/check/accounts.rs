@@ -14,7 +14,7 @@ pub(super) fn print_keys(keys: &Keys, out: &mut impl Write) -> io::Result<()> {
     if keys.is_empty() {
         return writeln!(out, "keys none: open to everybody on this machine");
     }
-    keys.iter().try_for_each(|entry| print_key(entry, out))
+    keys.entries().try_for_each(|entry| print_key(entry, out))
 }
 
 fn print_key(entry: &KeyEntry, out: &mut impl Write) -> io::Result<()> {
@@ -30,7 +30,10 @@ fn print_key(entry: &KeyEntry, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  disabled")?;
     }
     if !key.tags.is_empty() {
-        let tags = key.tags.iter().map(|(name, value)| format!("{name} {value}"));
+        let tags = key
+            .tags
+            .iter()
+            .map(|(name, value)| format!("{name} {value}"));
         writeln!(out, "  tags {}", tags.collect::<Vec<_>>().join(", "))?;
     }
     if let Some(end) = terms.expires {

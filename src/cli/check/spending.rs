@@ -14,7 +14,7 @@ const SOON: Duration = Duration::from_hours(30 * 24);
 /// A line for each thing to think about.
 pub(super) fn advice(settings: &Settings, now: SystemTime) -> Vec<String> {
     let mut lines = Vec::new();
-    for entry in settings.keys.iter() {
+    for entry in settings.keys.entries() {
         lines.extend(ending(entry, now));
     }
     for quota in &settings.quotas.all {
@@ -72,8 +72,8 @@ fn unpriced(quota: &Quota, settings: &Settings) -> Option<String> {
 /// Whether a quota can pay for what a route does.
 fn reaches(quota: &Quota, route: &Route, settings: &Settings) -> bool {
     let of = |holds: &dyn Fn(&Key) -> bool| {
-        let mut entries = settings.keys.iter();
-        entries.any(|entry| holds(&entry.key) && entry.key.routes.allows(&route.name))
+        let mut keys = settings.keys.iter();
+        keys.any(|key| holds(key) && key.routes.allows(&route.name))
     };
     match &quota.scope {
         Scope::All => true,
@@ -88,8 +88,8 @@ fn of_nobody(quota: &Quota, settings: &Settings) -> Option<String> {
     let Scope::Tag(name, value) = &quota.scope else {
         return None;
     };
-    let mut entries = settings.keys.iter();
-    let found = entries.any(|entry| entry.key.tags.get(name) == Some(value));
+    let mut keys = settings.keys.iter();
+    let found = keys.any(|key| key.tags.get(name) == Some(value));
     (!found).then(|| {
         format!(
             "quota {}: no key has the tag {name} {value}, so it holds for nobody",
@@ -149,7 +149,10 @@ mod tests {
             "keys: [{name: k, secrets: [s, {secret: t, not_after: 2026-12-20}]}]",
             "key k: its secret 2 of 2 expires on 2026-12-21T00:00:00Z",
         ),
-        ("keys: [{name: k, secret: s, budget: {usd: 1, per: day}}]", ""),
+        (
+            "keys: [{name: k, secret: s, budget: {usd: 1, per: day}}]",
+            "",
+        ),
         (
             "keys: [{name: k, secret: s, routes: [paid], budget: {usd: 1, per: day}}]",
             "",
@@ -170,8 +173,14 @@ mod tests {
             "quotas: [{name: q, for: {route: free}, budget: {usd: 1, per: day}}]",
             "quota q of route free: its budget counts nothing",
         ),
-        ("quotas: [{name: q, for: {route: paid}, budget: {usd: 1, per: day}}]", ""),
-        ("quotas: [{name: q, for: all, budget: {usd: 1, per: day}}]", ""),
+        (
+            "quotas: [{name: q, for: {route: paid}, budget: {usd: 1, per: day}}]",
+            "",
+        ),
+        (
+            "quotas: [{name: q, for: all, budget: {usd: 1, per: day}}]",
+            "",
+        ),
         (
             "quotas: [{name: q, for: {tag: {tier: free}}, limits: {concurrent: 1}}]",
             "quota q: no key has the tag tier free",
@@ -189,7 +198,10 @@ mod tests {
             "quotas: [{name: q, for: all, each: session, limits: {concurrent: 1}}]",
             "quota q: a count for each session",
         ),
-        ("quotas: [{name: q, for: all, each: key, limits: {concurrent: 1}}]", ""),
+        (
+            "quotas: [{name: q, for: all, each: key, limits: {concurrent: 1}}]",
+            "",
+        ),
     ];
 
     #[test]

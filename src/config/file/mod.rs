@@ -15,9 +15,9 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use self::account::{
-    AccountsFile, BudgetFile, DatedDigestFile, DatedSecretFile, EachFile, EverybodyFile, KeyDigestFile,
-    KeyFile, KeySecretFile, OnBudgetFile, PeriodFile, QuotaFile, QuotaLimitsFile, ScopeFile,
-    TaggedFile, WasteFile,
+    AccountsFile, BudgetFile, DatedDigestFile, DatedSecretFile, EachFile, EverybodyFile,
+    KeyDigestFile, KeyFile, KeySecretFile, OnBudgetFile, PeriodFile, QuotaFile, QuotaLimitsFile,
+    ScopeFile, TaggedFile, WasteFile,
 };
 pub use self::policy::{
     BreakerFile, BreakerOnFile, CheckFile, ChoiceFile, ContractFile, DefaultsFile, HedgeAfterFile,
@@ -28,12 +28,12 @@ pub use self::policy::{
 pub use self::profile::{AuthFile, FullProfileFile, ProfileFile};
 pub use self::route::{
     AbilityFile, CapabilitiesFile, FullRouteFile, FullTargetFile, FullTierFile, LongPriceFile,
-    PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, TargetLimitsFile, ThinkingFile, TierBalanceFile,
-    TierFile, UpstreamStreamFile,
+    PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, TargetLimitsFile, ThinkingFile,
+    TierBalanceFile, TierFile, UpstreamStreamFile,
 };
 pub use self::value::{
-    AddressFile, DigestFile, DurationFile, MomentFile, NetworkFile, OffFile, PercentFile, SecretFile, SizeFile, TagFile,
-    TargetName,
+    AddressFile, DigestFile, DurationFile, MomentFile, NetworkFile, OffFile, PercentFile,
+    SecretFile, SizeFile, TagFile, TargetName,
 };
 
 /// The config file of segue.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::certificates::Authority;
 use super::read;
+use crate::account::Rejected;
 use crate::config::file::ConfigFile;
 use crate::config::{parse, schema};
 use crate::exchange::{Class, Need};
@@ -58,12 +59,19 @@ const STRAY: &str = "
 ????: 0
 listen: [{????: 0, tls: {????: 0, certificates: [{????: 0}]}}]
 admin: {????: 0}
-keys: [{????: 0}]
+keys:
+  - ????: 0
+    secrets: [{????: 0}]
+    limits: {????: 0}
+    budget: {????: 0}
+  - {digests: [{????: 0}]}
+quotas: [{????: 0, for: {????: 0}}]
+accounts: {????: 0}
 providers: {a: {????: 0, health: {????: 0}, tls: {????: 0}, dns: {????: 0}, profile: {????: 0}}}
 routes:
   r:
     ????: 0
-    tiers: [{????: 0, targets: [{????: 0, price: {????: 0}, capabilities: {????: 0}}]}]
+    tiers: [{????: 0, targets: [{????: 0, price: {????: 0, above: {????: 0}}, limits: {????: 0}, capabilities: {????: 0}}]}]
     hold: {????: 0}
     timeouts: {????: 0}
     retries: {????: 0}
@@ -78,13 +86,20 @@ drain: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 27] = [
+const SECTIONS: [(&str, &str); 36] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
     ("listen[0].tls.certificates[0].", "CertificateFile"),
     ("admin.", "AdminAddressFile"),
     ("keys[0].", "KeyFile"),
+    ("keys[0].secrets[0].", "DatedSecretFile"),
+    ("keys[0].limits.", "QuotaLimitsFile"),
+    ("keys[0].budget.", "BudgetFile"),
+    ("keys[1].digests[0].", "DatedDigestFile"),
+    ("quotas[0].", "QuotaFile"),
+    ("quotas[0].for.", "TaggedFile"),
+    ("accounts.", "AccountsFile"),
     ("providers.a.", "ProviderFile"),
     ("providers.a.health.", "HealthFile"),
     ("providers.a.tls.", "ProviderTlsFile"),
@@ -100,6 +115,8 @@ const SECTIONS: [(&str, &str); 27] = [
     ("routes.r.tiers[0].", "FullTierFile"),
     ("routes.r.tiers[0].targets[0].", "FullTargetFile"),
     ("routes.r.tiers[0].targets[0].price.", "PriceFile"),
+    ("routes.r.tiers[0].targets[0].price.above.", "LongPriceFile"),
+    ("routes.r.tiers[0].targets[0].limits.", "TargetLimitsFile"),
     (
         "routes.r.tiers[0].targets[0].capabilities.",
         "CapabilitiesFile",
@@ -131,10 +148,12 @@ fn readers_and_schema_know_the_same_keys() {
 }
 
 #[test]
-fn defaults_and_routes_share_all_keys_but_tiers() {
+fn defaults_and_routes_share_all_keys_but_tiers_and_what_each_route_may_take() {
     let properties = properties();
     let mut of_routes = properties["FullRouteFile"].clone();
-    assert!(of_routes.remove("tiers"));
+    for own in ["tiers", "limits", "budget", "budgets"] {
+        assert!(of_routes.remove(own), "{own}");
+    }
     assert_eq!(properties["DefaultsFile"], of_routes);
 }
 
@@ -260,8 +279,27 @@ fn the_example_loads_with_its_secrets_and_certificates() {
         .unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(settings.limits, crate::edge::Limits::default());
     assert_eq!((settings.listeners.len(), settings.providers.len()), (3, 4));
+    let from = "10.1.2.3".parse().ok();
+    let found = settings
+        .keys
+        .find(b"sk-batch-next", from, SystemTime::now());
+    assert_eq!(found.unwrap().name.as_ref(), "batch");
+    let elsewhere = settings
+        .keys
+        .find(b"sk-batch-next", None, SystemTime::now());
+    assert_eq!(elsewhere, Err(Rejected::Network));
+    let names: Vec<&str> = settings.quotas.all.iter().map(|it| &*it.name).collect();
     assert_eq!(
-        settings.keys.find(b"sk-batch-next", None, SystemTime::now()).unwrap().name.as_ref(),
-        "batch"
+        names,
+        [
+            "support-app",
+            "batch",
+            "support",
+            "qwen3-32b",
+            "everybody",
+            "free-tier",
+            "users-of-support-app",
+            "sessions-of-support"
+        ]
     );
 }

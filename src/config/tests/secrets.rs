@@ -133,7 +133,15 @@ fn a_literal_needs_leave() {
     assert!(with_credential(folder.path(), "sk-canary").is_err());
     let text = top("allow_literal_secrets: true\nkeys: [{name: k, secret: sk-canary}]\n");
     let settings = read_in(folder.path(), &text).unwrap();
-    assert_eq!(settings.keys.find(b"sk-canary", None, SystemTime::now()).unwrap().name.as_ref(), "k");
+    assert_eq!(
+        settings
+            .keys
+            .find(b"sk-canary", None, SystemTime::now())
+            .unwrap()
+            .name
+            .as_ref(),
+        "k"
+    );
     assert!(!format!("{settings:?}").contains("canary"));
 }
 

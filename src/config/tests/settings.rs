@@ -174,7 +174,10 @@ fn keys_are_found_by_secret_and_by_digest() {
     );
     let open = "listen: [{address: 0.0.0.0:80}, {address: '[::]:80'}, {address: 127.0.0.1:0}]\n";
     let settings = good(&format!("{open}{PROVIDERS}{ROUTES}{keys}"));
-    let one = settings.keys.find(b"sk-good-canary", None, SystemTime::now()).unwrap();
+    let one = settings
+        .keys
+        .find(b"sk-good-canary", None, SystemTime::now())
+        .unwrap();
     assert_eq!(one.name.as_ref(), "one");
     assert_eq!(one.routes, RouteScope::Only(["r".into()].into()));
     let two = settings.keys.find(b"foo", None, SystemTime::now()).unwrap();

@@ -10,6 +10,7 @@ use super::{
     Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Reach, Resort, Route,
     Standing, StreamUse, Target, TargetLimits, Tier, Timeouts, plan,
 };
+use crate::account::Price;
 use crate::dialect::Wants;
 use crate::exchange::Dialect;
 use crate::units::MicroUsd;
@@ -56,11 +57,11 @@ fn target(model: &str, weight: u32) -> Target {
         dialect: Dialect::OpenAi,
         weight,
         price: None,
-        limits: TargetLimits::default(),
         timeouts: Timeouts::default(),
         profile: Arc::default(),
         abilities: Arc::default(),
         stream: StreamUse::default(),
+        limits: TargetLimits::default(),
     }
 }
 
