@@ -266,7 +266,19 @@ mod tests {
 listen: [{address: 127.0.0.1:8080}]
 keys:
   - {name: app, secrets: [sk-canary-1, sk-canary-2]}
-  - {name: batch, secret: env:BATCH, routes: [support]}
+  - {name: batch, secret: env:BATCH, routes: [support], tags: {tier: free, team: search}, expires: 2099-12-31}
+  - name: partner
+    secrets: [{secret: sk-canary-5, not_after: 2099-06-30T12:00:00Z}, sk-canary-6]
+    networks: [10.0.0.0/8, '2001:db8::/32']
+    disabled: true
+    limits: {requests_per_minute: 600, tokens_per_minute: 1000, concurrent: 5, usd_per_exchange: 0.5}
+    budgets: [{usd: 50, per: day}, {usd: 200, per: week}]
+quotas:
+  - {name: all, for: all, budget: {usd: 5000, per: month}}
+  - {name: free, for: {tag: {tier: free}}, each: key, limits: {concurrent: 1}}
+  - {name: users, for: {key: app}, each: user, limits: {concurrent: 2}}
+  - {name: sessions, for: {route: support}, each: session, limits: {concurrent: 3}}
+accounts: {on_budget: cheapest}
 providers:
   openai: {dialect: openai, base_url: https://api.openai.com/v1, credential: sk-canary-4}
   local:
@@ -283,8 +295,9 @@ routes:
       - [openai/gpt-5.5]
       - balance: least_cost
         targets:
-          - {target: local/qwen, weight: 2, timeouts: {first_token: 20s, min_rate: 2.5}}
+          - {target: local/qwen, weight: 2, limits: {rpm: 60, tpm: 9000}, timeouts: {first_token: 20s, min_rate: 2.5}}
           - {target: openai/gpt-5.5-mini, price: {input: 0.25, output: 2}}
+    limits: {concurrent: 100}
     hold: {tokens: 20}
     keepalive: 15s
     deadline: 45s

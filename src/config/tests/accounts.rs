@@ -63,7 +63,7 @@ fn a_key_has_terms_tags_and_secrets_that_end_by_themselves() {
     assert_eq!(k.key.tags["tier"].as_ref(), "free");
     assert_eq!(k.key.tags["cost.center"].as_ref(), "a/b:c@d_e-1");
     // The whole of its last day.
-    assert_eq!(k.proofs[0].not_after, Some(midnight(20_818)));
+    assert_eq!(k.proofs[0].not_after, Some(midnight(20_819)));
     assert_eq!(l.terms.activity, Activity::Disabled);
     assert_eq!((l.terms.expires, l.terms.networks.len()), (None, 0));
     let find = |shown: &[u8], from: &str, at| {
@@ -71,10 +71,10 @@ fn a_key_has_terms_tags_and_secrets_that_end_by_themselves() {
         found.map(|key| key.name.to_string())
     };
     let good_key = b"sk-good-canary";
-    let last = midnight(20_818) - Duration::from_secs(1);
+    let last = midnight(20_819) - Duration::from_secs(1);
     assert_eq!(find(good_key, "10.9.9.9", last), Ok("k".to_owned()));
     assert_eq!(
-        find(good_key, "10.9.9.9", midnight(20_818)),
+        find(good_key, "10.9.9.9", midnight(20_819)),
         Err(Rejected::Expired)
     );
     assert_eq!(find(good_key, "11.9.9.9", last), Err(Rejected::Network));
@@ -271,8 +271,8 @@ const TOP: Cases = &[
         "keys: [{name: k, secret: env:GOOD}]\nquotas: [{name: p, for: {key: k, route: r}, limits: {concurrent: 1}}, {name: q, for: {key: l}, limits: {concurrent: 1}}, {name: s, for: {route: s}, limits: {concurrent: 1}}]\n",
         &[
             "5:20: quotas[0].for: needs one of `key`, `route`, `tag`",
-            "5:92: quotas[1].for.key: there is no key \"l\"; did you mean \"k\"?",
-            "5:144: quotas[2].for.route: there is no route \"s\"; did you mean \"r\"?",
+            "5:92: quotas[1].for.key: there is no key \"l\"; known here: k",
+            "5:145: quotas[2].for.route: there is no route \"s\"; known here: r",
         ],
     ),
     (
@@ -317,7 +317,7 @@ const TARGETS: Cases = &[(
     &[
         "5:36: routes.r.tiers[0][0].limits: the map must not be empty",
         "5:69: routes.r.tiers[0][1].limits.rpm: 0 is out of range: 1 to 10000000",
-        "5:72: routes.r.tiers[0][1].limits.tmp: unknown key; did you mean \"rpm\"?",
+        "5:72: routes.r.tiers[0][1].limits.tmp: unknown key; did you mean \"tpm\"?",
     ],
 )];
 
