@@ -5,6 +5,7 @@ mod caps;
 mod chat;
 mod connection;
 mod descriptors;
+mod desk;
 mod exchange;
 mod fault;
 mod front;

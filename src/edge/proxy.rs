@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::FutureExt;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -18,10 +17,9 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use crate::account::{Caller, Key, Now};
-use crate::dialect::Watched;
 use crate::edge::chat::{self, Chat};
+use crate::edge::desk;
 use crate::edge::exchange::{Exchange, Shared, as_u64};
-use crate::edge::generation::Generation;
 use crate::edge::guard::Guard;
 use crate::edge::inbound::{self, Call, Unread};
 use crate::edge::linger;
@@ -29,9 +27,8 @@ use crate::edge::outbound::{self, Beside, Outbound, Trail};
 use crate::edge::passthrough;
 use crate::edge::refusal::Refusal;
 use crate::edge::remainder;
-use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Request, Task};
-use crate::relay::{self, ClientGone, LiveRoute};
-use crate::route::Target;
+use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Task};
+use crate::relay::{self, ClientGone};
 use crate::telemetry::{Endpoint, Outcome};
 use crate::{account, dialect};
 
@@ -213,8 +210,8 @@ impl Edge {
         }
         let key = self.who(session, exchange)?;
         match call {
-            Call::Model(id) => models(session, exchange, key.as_deref(), Some(&id)).await,
-            Call::Models => models(session, exchange, key.as_deref(), None).await,
+            Call::Model(id) => desk::models(session, exchange, key.as_deref(), Some(&id)).await,
+            Call::Models => desk::models(session, exchange, key.as_deref(), None).await,
             Call::Ask(dialect, task) => {
                 let key = key.as_deref();
                 return self.chat(session, exchange, key, dialect, task).await;
@@ -247,10 +244,10 @@ impl Edge {
         exchange.record.body_bytes = as_u64(body.len());
         let request = dialect::parse(dialect, task, body)?;
         exchange.record.delivery = Some(request.delivery);
-        let live = Arc::clone(route(&generation, key, &request.model)?);
+        let live = Arc::clone(desk::route(&generation, key, &request.model)?);
         exchange.record.route = Some(Arc::clone(&live.route().name));
-        if task == Task::Count && !live.route().targets().any(counts) {
-            estimate(session, exchange, &request).await;
+        if task == Task::Count && !live.route().targets().any(desk::counts) {
+            desk::estimate(session, exchange, &request).await;
             return Ok(Admitted::Done(Next::Answered));
         }
         let headers = &session.req_header().headers;
@@ -394,77 +391,4 @@ fn left_early(session: &mut ServerSession, exchange: &mut Exchange) {
     exchange.record.outcome = Outcome::Aborted;
     exchange.record.reason = Some("request_body");
     outbound::abandon(session);
-}
-
-/// The route of that name, if the key may use it: an unknown and a forbidden one look the same.
-fn route<'a>(
-    generation: &'a Generation,
-    key: Option<&Key>,
-    name: &str,
-) -> Result<&'a Arc<LiveRoute>, Fault> {
-    generation
-        .routes
-        .get(name)
-        .filter(|live| may_use(key, &live.route().name))
-        .ok_or_else(|| {
-            Fault::new(
-                FaultKind::UnknownModel,
-                "the model does not exist or you have no access to it",
-            )
-            .param("model")
-        })
-}
-
-fn may_use(key: Option<&Key>, route: &str) -> bool {
-    key.is_none_or(|key: &account::Key| key.routes.allows(route))
-}
-
-/// Whether a target counts tokens itself.
-fn counts(target: &Target) -> bool {
-    target.dialect == Dialect::Anthropic
-}
-
-/// Answers `POST /v1/messages/count_tokens` where no target can: by our own estimate.
-async fn estimate(session: &mut ServerSession, exchange: &mut Exchange, request: &Request) {
-    let wants = dialect::wants(request, Watched::all());
-    whole(session, exchange, dialect::count(wants.input())).await;
-}
-
-/// Answers with a document of our own.
-async fn whole(session: &mut ServerSession, exchange: &mut Exchange, body: Bytes) {
-    let record = &mut exchange.record;
-    record.outcome = Outcome::Served;
-    record.status = 200;
-    if !outbound::is_read(session) {
-        session.set_keepalive(None);
-    }
-    let sent = match outbound::head(200, &record.request_id, exchange.dialect) {
-        Ok(head) => outbound::json(session, head, body).await,
-        Err(gone) => Err(gone),
-    };
-    if sent.is_err() {
-        record.outcome = Outcome::Aborted;
-        outbound::abandon(session);
-    }
-}
-
-/// Answers `GET /v1/models` and `GET /v1/models/{id}`.
-async fn models(
-    session: &mut ServerSession,
-    exchange: &mut Exchange,
-    key: Option<&Key>,
-    id: Option<&str>,
-) -> Result<(), Refusal> {
-    let generation = Arc::clone(&exchange.generation);
-    let body = if let Some(id) = id {
-        dialect::model(exchange.dialect, &route(&generation, key, id)?.route().name)
-    } else {
-        let routes = generation.settings.routes.iter();
-        let names = routes
-            .map(|route| &*route.name)
-            .filter(|name| may_use(key, name));
-        dialect::models(exchange.dialect, names)
-    };
-    whole(session, exchange, body).await;
-    Ok(())
 }

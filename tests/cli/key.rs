@@ -51,7 +51,11 @@ fn a_new_key_comes_with_its_digest_and_the_lines_for_the_configuration() {
 fn a_digest_is_that_of_one_line() {
     let expected = "sha256:2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\n";
     for input in ["foo", "foo\n", "foo\r\n"] {
-        assert_eq!(printed(&["key", "digest"], input.as_bytes()), expected, "{input:?}");
+        assert_eq!(
+            printed(&["key", "digest"], input.as_bytes()),
+            expected,
+            "{input:?}"
+        );
     }
 }
 
@@ -72,13 +76,19 @@ fn what_is_no_key_is_refused_and_not_shown() {
         assert_eq!(output.status.code(), Some(1));
         assert_eq!(output.stdout, b"");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.starts_with("segue: ") && !said.contains("canary"), "{said}");
+        assert!(
+            said.starts_with("segue: ") && !said.contains("canary"),
+            "{said}"
+        );
     }
 }
 
 #[test]
 fn a_key_is_no_argument() {
-    for arguments in [&["key", "digest", "canary"][..], &["key", "new", "--name", "a b"]] {
+    for arguments in [
+        &["key", "digest", "canary"][..],
+        &["key", "new", "--name", "a b"],
+    ] {
         assert_eq!(run(arguments, b"").status.code(), Some(2), "{arguments:?}");
     }
 }

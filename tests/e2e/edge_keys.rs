@@ -214,7 +214,13 @@ async fn a_key_that_does_not_hold_is_told_the_same_as_an_unknown_one_and_only_th
     assert_eq!(world.sim.journal().received(), 0);
     assert_eq!(
         reasons(&world, &folder).await,
-        ["unauthorized", "key_expired", "key_disabled", "key_network", "key_expired"]
+        [
+            "unauthorized",
+            "key_expired",
+            "key_disabled",
+            "key_network",
+            "key_expired"
+        ]
     );
 }
 
