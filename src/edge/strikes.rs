@@ -147,7 +147,7 @@ mod tests {
                     *count = (now, 0);
                 }
                 count.1 += 1;
-                let expected = (count.1 > MOST).then(|| MINUTE - (now - count.0));
+                let expected = (count.1 > MOST).then(|| MINUTE.saturating_sub(now - count.0));
                 prop_assert_eq!(strikes.note(nth(from), now), expected);
                 prop_assert_eq!(strikes.counts.len(), strikes.order.len());
             }

@@ -130,7 +130,7 @@ mod tests {
         );
         let settings = config::parse(&text, Path::new("segue.yaml"), &|_: &str| None);
         let settings = settings.unwrap_or_else(|errors| panic!("{errors}"));
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_797_724_800);
+        let now = SystemTime::UNIX_EPOCH + Duration::from_hours(20_807 * 24);
         advice(&settings, now)
     }
 

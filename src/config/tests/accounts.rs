@@ -56,7 +56,7 @@ fn a_key_has_terms_tags_and_secrets_that_end_by_themselves() {
     let [k, l] = settings.keys.entries().collect::<Vec<_>>()[..] else {
         panic!("{:?}", settings.keys)
     };
-    let noon = midnight(20_849) + Duration::from_secs(11 * 3600);
+    let noon = midnight(20_849) + Duration::from_hours(11);
     assert_eq!(k.terms.expires, Some(noon));
     let networks: Vec<String> = k.terms.networks.iter().map(ToString::to_string).collect();
     assert_eq!(networks, ["10.0.0.0/8", "2001:db8::/32", "192.0.2.1/32"]);
