@@ -24,7 +24,7 @@ pub struct Bucket {
 
 /// What is left of a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Room {
+pub struct Window {
     /// The limit, for a minute.
     pub limit: u64,
     /// What may be taken now.
@@ -65,10 +65,10 @@ impl Bucket {
     }
 
     /// What is left.
-    pub fn room(&self, limit: u64, now: Instant) -> Room {
+    pub fn room(&self, limit: u64, now: Instant) -> Window {
         let taken = self.at(limit, now).taken;
         let left = parts(limit).saturating_sub(taken) / PART;
-        Room {
+        Window {
             limit,
             remaining: u64::try_from(left).unwrap_or(u64::MAX),
             reset: time(taken, limit),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::account::book::{Book, Holds};
-use crate::account::bucket::Room;
+use crate::account::bucket::Window;
 use crate::account::claim::{Claim, Fate, Scarce, Short};
 use crate::account::meter::{Lack, Meter};
 use crate::account::now::Now;
@@ -52,9 +52,9 @@ struct Own {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Left {
     /// Of requests in a minute.
-    pub requests: Option<Room>,
+    pub requests: Option<Window>,
     /// Of tokens in a minute.
-    pub tokens: Option<Room>,
+    pub tokens: Option<Window>,
 }
 
 impl Purse {
@@ -244,8 +244,8 @@ fn pays(quota: &Quota, waste: Waste, fate: Fate) -> bool {
 }
 
 /// The one of which less is left; of equals the one that takes longer to be whole again.
-fn tighter(one: Option<Room>, other: Option<Room>) -> Option<Room> {
-    let key = |room: &Room| (room.remaining, Duration::MAX.saturating_sub(room.reset));
+fn tighter(one: Option<Window>, other: Option<Window>) -> Option<Window> {
+    let key = |room: &Window| (room.remaining, Duration::MAX.saturating_sub(room.reset));
     one.into_iter().chain(other).min_by_key(key)
 }
 

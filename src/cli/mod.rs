@@ -6,6 +6,7 @@ mod demo;
 mod exit;
 mod explain;
 mod import;
+mod key;
 mod run;
 pub mod schema;
 pub mod sim;
@@ -44,6 +45,9 @@ enum Command {
     Schema,
     /// Write a configuration from another gateway's.
     Import(import::Args),
+    /// Make client keys, and their digests.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Simulate a provider that fails as it is told.
     Sim(sim::Args),
     /// Show segue at work, before a provider that has a bad day.
@@ -75,6 +79,7 @@ pub fn main(signals: io::Result<Signals>) -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Schema => schema::run(),
         Command::Import(args) => import::run(&args),
+        Command::Key(command) => key::run(&command),
         Command::Sim(args) => sim::run(args),
         Command::Demo(args) => demo::run(args, signals),
     }

@@ -1,6 +1,8 @@
 //! `segue.yaml` -> checked settings. Strict, and complete: every mistake is told, with its place.
 
+mod accounts;
 mod address;
+mod allotment;
 mod breaker;
 mod capabilities;
 mod certificate;
@@ -17,6 +19,7 @@ mod keys;
 mod limits;
 mod listen;
 mod measure;
+mod moment;
 mod node;
 mod passthrough;
 mod path;
@@ -24,8 +27,10 @@ mod peers;
 mod policy;
 mod price;
 mod profile;
+mod proofs;
 mod providers;
 mod quantity;
+mod quotas;
 mod retries;
 mod root;
 mod routes;
@@ -49,6 +54,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use self::cursor::{Cursor, Literals, Reading};
 use crate::edge::Settings;
 
+pub use self::allotment::show_period;
 pub use self::errors::{Errors, Mistake, Position};
 pub use self::limits::{DRAIN, QUEUE};
 pub use self::listen::ADMIN;

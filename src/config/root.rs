@@ -3,17 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::accounts;
 use super::cursor::{Cursor, Literals, Read, all};
-use super::keys;
+use super::keys::{self, Callers};
 use super::limits;
 use super::listen::{self, Bound};
 use super::passthrough;
 use super::policy::Layer;
 use super::providers;
+use super::quotas::{self, Known};
 use super::routes;
 use super::section::Section;
 use super::targets::{Providers, Vendor};
-use crate::account::Keys;
+use crate::account::{Quota, Quotas};
 use crate::edge::{Limits, ProviderSettings, Settings};
 use crate::route::{Family, Policy};
 
@@ -45,15 +47,20 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
     let passthrough = section.maybe("passthrough", |at| passthrough::read(at, &known));
 
     let names = names(routes_at.as_ref().ok());
-    let keys = keys(&mut section, &names, &bound);
+    let callers = callers(&mut section, &names, &bound);
+    let (routes, of_routes) = match routes {
+        Ok((routes, quotas)) => (Ok(routes), quotas),
+        Err(reported) => (Err(reported), Vec::new()),
+    };
+    let quotas = quotas(&mut section, &callers, of_routes, &names);
     let limits = section.or("limits", Limits::default(), limits::read);
     let log = section.or("log", limits::shipped_log(), limits::log);
     let drain = section.or("drain", limits::DRAIN, limits::drain);
     section.close();
     Ok(Settings {
         admin: admin?,
-        keys: keys?,
-        quotas: Arc::default(),
+        keys: callers?.keys,
+        quotas: Arc::new(quotas?),
         providers: providers?,
         routes: routes?,
         passthrough: passthrough?,
@@ -109,8 +116,9 @@ fn names<'a>(cursor: Option<&Cursor<'a>>) -> BTreeSet<&'a str> {
 }
 
 /// Without keys anybody may call, and anybody must then be this machine.
-fn keys(section: &mut Section<'_>, routes: &BTreeSet<&str>, bound: &Bound<'_>) -> Read<Keys> {
-    let keys = section.or("keys", Keys::default(), |cursor| keys::read(cursor, routes))?;
+fn callers(section: &mut Section<'_>, routes: &BTreeSet<&str>, bound: &Bound<'_>) -> Read<Callers> {
+    let callers = section.or("keys", Callers::default(), |at| keys::read(at, routes))?;
+    let keys = &callers.keys;
     let open = bound
         .iter()
         .filter(|(address, _)| keys.is_empty() && !address.ip().is_loopback());
@@ -119,5 +127,32 @@ fn keys(section: &mut Section<'_>, routes: &BTreeSet<&str>, bound: &Bound<'_>) -
             "anybody could call: {address} is not a loopback address and there are no `keys`"
         ))
     }));
-    closed.and(Ok(keys))
+    closed.and(Ok(callers))
+}
+
+/// The quotas of keys, of routes and of the list, and the rules between them.
+fn quotas(
+    section: &mut Section<'_>,
+    callers: &Read<Callers>,
+    of_routes: Vec<Quota>,
+    routes: &BTreeSet<&str>,
+) -> Read<Quotas> {
+    let rules = section.or("accounts", Quotas::default(), accounts::read);
+    let callers = callers.as_ref().ok();
+    let mut all = callers.map_or_else(Vec::new, |callers| callers.quotas.clone());
+    all.extend(of_routes);
+    let listed = section.or("quotas", Vec::new(), |cursor| {
+        let name = |callers: &Callers| {
+            let keys = callers.keys.iter();
+            keys.map(|key| Arc::clone(&key.name)).collect()
+        };
+        let known = Known {
+            keys: callers.map(name),
+            routes,
+            own: &all,
+        };
+        quotas::read(cursor, &known)
+    });
+    all.extend(listed?);
+    Ok(Quotas { all, ..rules? })
 }

@@ -2,30 +2,35 @@
 
 use std::sync::Arc;
 
+use super::allotment::Allotment;
 use super::cursor::{Cursor, Read, all};
 use super::policy::Layer;
 use super::section::Section;
 use super::targets::Providers;
 use super::tiers::{self, OpenTier};
 use super::variants::{self, OpenVariant};
+use crate::account::{Each, Quota, Scope};
 use crate::route::{Policy, Route, Routes, Variant};
 
 /// The longest name of a route.
 pub(super) const LONGEST_NAME: usize = 128;
 
-/// Reads all routes. `defaults` is what they inherit, not yet cut to fit.
+/// Reads all routes, and the quotas that stand with them. `defaults` is what they inherit, not yet
+/// cut to fit.
 pub(super) fn read(
     cursor: &Cursor<'_>,
     defaults: &Read<Policy>,
     providers: &Providers<'_>,
-) -> Read<Routes> {
+) -> Read<(Routes, Vec<Quota>)> {
     let named = cursor.named()?;
     let routes = all(named.iter().map(|(name, cursor)| {
         let checked = cursor.check_key(name, LONGEST_NAME);
         let route = route(name, cursor, defaults, providers);
         checked.and(route)
     }));
-    Ok(routes?.into_iter().collect())
+    let (routes, quotas): (Vec<_>, Vec<_>) = routes?.into_iter().unzip();
+    let quotas = quotas.into_iter().flatten().collect();
+    Ok((routes.into_iter().collect(), quotas))
 }
 
 fn route(
@@ -33,11 +38,11 @@ fn route(
     cursor: &Cursor<'_>,
     defaults: &Read<Policy>,
     providers: &Providers<'_>,
-) -> Read<Route> {
+) -> Read<(Route, Option<Quota>)> {
     if cursor.is_text() {
         let tier = OpenTier::single(cursor, providers).map(|tier| vec![tier]);
         let defaults = defaults.as_ref().map_err(|reported| *reported)?;
-        return raised(name, tier, &Layer::default(), defaults);
+        return Ok((raised(name, tier, &Layer::default(), defaults)?, None));
     }
     let mut section = Section::open_or(cursor, "provider/model or a map")?;
     let tiers_at = section.required("tiers");
@@ -46,6 +51,7 @@ fn route(
         .and_then(|cursor| tiers::read(&cursor, providers));
     let layer = Layer::read(&mut section);
     let open = section.maybe("variants", variants::read);
+    let allotment = Allotment::read(&mut section);
     section.close();
     let layer = layer?;
     let defaults = defaults.as_ref().map_err(|reported| *reported)?;
@@ -60,10 +66,14 @@ fn route(
         .into_iter()
         .flatten()
         .map(|one| variant(name, one, &inherited, providers, shared)));
-    Ok(Route {
+    let route = Route {
         variants: variants?,
         ..raised(name, tiers, &layer, defaults)?
-    })
+    };
+    let scope = Scope::Route(Arc::clone(&route.name));
+    let named = Arc::clone(&route.name);
+    let quota = allotment?.map(|own| own.quota(named, scope, Each::Together));
+    Ok((route, quota))
 }
 
 /// A variant; its targets are those of its route where it has none.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
+use parking_lot::Mutex;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_error::{Error, ErrorType};
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 use crate::account::Ledger;
 use crate::edge::generation::{Generation, Generations};
 use crate::edge::inbound;
+use crate::edge::strikes::Strikes;
 use crate::exchange::Dialect;
 use crate::relay::{Allowance, Budget};
 use crate::telemetry::{AccessLog, Gauged, Metrics, Protocol, Record};
@@ -25,6 +27,8 @@ pub(super) struct Shared {
     pub(super) budget: Arc<Budget>,
     /// What has been taken of every quota.
     pub(super) ledger: Arc<Ledger>,
+    /// Failures of authentication.
+    pub(super) strikes: Mutex<Strikes>,
     /// What retries of all exchanges together may spend.
     pub(super) retries: Allowance,
     /// Exchanges under way.

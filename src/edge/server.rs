@@ -96,6 +96,7 @@ impl Running {
             log,
             budget,
             ledger: Arc::default(),
+            strikes: Mutex::default(),
             retries: Allowance::new(RETRY_SHARE, RETRY_FLOOR, Instant::now()),
             in_flight: AtomicU64::new(0),
             stop: stopped,

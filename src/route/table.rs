@@ -53,7 +53,7 @@ impl Target {
     }
 }
 
-/// What a provider lets us ask of a target.
+/// What a provider lets us ask of a target: at its limit, it stands behind the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TargetLimits {
     /// Requests in a minute.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::account::{BudgetFile, QuotaLimitsFile};
 use super::policy::{
     BreakerFile, CheckFile, ContractFile, HedgeFile, HoldFile, JsonFile, KeepaliveFile,
     MalformedFile, OnBreakFile, RefusalsFile, RetriesFile, TimeoutsFile, VerdictsFile,
@@ -67,6 +68,13 @@ pub struct FullRouteFile {
     pub contract: Option<ContractFile>,
     /// How JSON comes from targets without a mode for it. Default: `emulate`.
     pub json: Option<JsonFile>,
+    /// What all its callers together may take. Default: anything.
+    pub limits: Option<QuotaLimitsFile>,
+    /// What they may cost over a period, attempts that are thrown away included.
+    pub budget: Option<BudgetFile>,
+    /// The same over several periods.
+    #[schemars(length(min = 1, max = 3))]
+    pub budgets: Option<Vec<BudgetFile>>,
     /// What serves some callers and tasks in its place: the first whose conditions hold.
     #[schemars(length(min = 1, max = 32))]
     pub variants: Option<Vec<VariantFile>>,
@@ -204,6 +212,8 @@ pub struct FullTargetFile {
     pub weight: Option<u32>,
     /// What it charges. Default: as in the catalogue, if the model is there.
     pub price: Option<PriceFile>,
+    /// What its provider takes of us in a minute. Default: anything.
+    pub limits: Option<TargetLimitsFile>,
     /// What its model can do, before what the catalogue says.
     pub capabilities: Option<CapabilitiesFile>,
     /// In what form it answers. Default: `as_asked`; `never` for a model that cannot stream.
@@ -212,6 +222,18 @@ pub struct FullTargetFile {
     pub timeouts: Option<TimeoutsFile>,
     /// How this model differs from what its provider says of all of them.
     pub profile: Option<ProfileFile>,
+}
+
+/// What a provider takes of us in a minute; at least one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetLimitsFile {
+    /// Requests.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub rpm: Option<u32>,
+    /// Tokens, of prompts and answers.
+    #[schemars(range(min = 1, max = 4_000_000_000_u32))]
+    pub tpm: Option<u32>,
 }
 
 /// What a model can do. What is left out is as in the catalogue.

@@ -34,6 +34,23 @@ impl std::fmt::Debug for SecretFile {
 #[schemars(extend("pattern" = "^sha256:[0-9a-fA-F]{64}$"))]
 pub struct DigestFile(pub String);
 
+/// A name or value of a key's own.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = "^[A-Za-z0-9_.:/@-]{1,64}$"))]
+pub struct TagFile(pub String);
+
+/// A day, the last on which something holds, or a time as RFC 3339 writes it; UTC.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend(
+    "pattern" = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2}))?$"
+))]
+pub struct MomentFile(pub String);
+
+/// A network: an address, a slash and a number of bits. An address alone is one as well.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$"))]
+pub struct NetworkFile(pub String);
+
 /// An IP address with a port.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(extend("pattern" = "^.+:[0-9]+$"))]

@@ -122,7 +122,7 @@ const TOP: Cases = &[
     (
         "zzz: 1\n",
         &[
-            "4:1: zzz: unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, limits, log, drain",
+            "4:1: zzz: unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, drain",
         ],
     ),
     (
@@ -132,7 +132,7 @@ const TOP: Cases = &[
     (
         "<<: {}\n",
         &[
-            "4:1: \"<<\": unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, limits, log, drain",
+            "4:1: \"<<\": unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, drain",
         ],
     ),
     (
@@ -265,13 +265,6 @@ const TOP: Cases = &[
     (
         "keys: [{name: k, secret: env:GOOD, routes: [r, r]}]\n",
         &["4:48: keys[0].routes[1]: the route \"r\" is there twice"],
-    ),
-    (
-        "keys: [{name: k, secret: env:GOOD, budget: {usd: 50}, limits: {}}]\n",
-        &[
-            "4:36: keys[0].budget: not supported by this version",
-            "4:55: keys[0].limits: not supported by this version",
-        ],
     ),
     ("keys: none\n", &["4:7: keys: expected a list, found text"]),
     (

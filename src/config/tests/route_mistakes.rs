@@ -9,7 +9,7 @@ const ROUTES: Cases = &[
         "tiers: [{zzz: 1, targets: [{zzz: 1, target: b/m}]}]\n",
         &[
             "5:14: routes.r.tiers[0].zzz: unknown key; known here: balance, targets",
-            "5:33: routes.r.tiers[0].targets[0].zzz: unknown key; known here: target, weight, price, capabilities, upstream_stream, timeouts, profile",
+            "5:33: routes.r.tiers[0].targets[0].zzz: unknown key; known here: target, weight, price, capabilities, upstream_stream, timeouts, limits, profile",
             "5:49: routes.r.tiers[0].targets[0].target: there is no provider \"b\"; known here: a",
         ],
     ),
@@ -170,7 +170,7 @@ const ROUTES: Cases = &[
         &[
             "5:43: routes.r.tiers[0][0].price.input: \"-1\" is not an amount of USD: a number with at most six decimals, such as 1.25",
             "5:55: routes.r.tiers[0][0].price.output: \"1.0000001\" is not an amount of USD: a number with at most six decimals, such as 1.25",
-            "5:66: routes.r.tiers[0][0].price.cached: unknown key; known here: input, output",
+            "5:66: routes.r.tiers[0][0].price.cached: unknown key; known here: input, output, cache_read, cache_write, above",
         ],
     ),
     (

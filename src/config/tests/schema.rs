@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde_json::Value;
 
 use super::certificates::Authority;
 use super::read;
+use crate::account::Rejected;
 use crate::config::file::ConfigFile;
 use crate::config::{parse, schema};
 use crate::exchange::{Class, Need};
@@ -57,12 +59,19 @@ const STRAY: &str = "
 ????: 0
 listen: [{????: 0, tls: {????: 0, certificates: [{????: 0}]}}]
 admin: {????: 0}
-keys: [{????: 0}]
+keys:
+  - ????: 0
+    secrets: [{????: 0}]
+    limits: {????: 0}
+    budget: {????: 0}
+  - {digests: [{????: 0}]}
+quotas: [{????: 0, for: {????: 0}}]
+accounts: {????: 0}
 providers: {a: {????: 0, health: {????: 0}, tls: {????: 0}, dns: {????: 0}, profile: {????: 0}}}
 routes:
   r:
     ????: 0
-    tiers: [{????: 0, targets: [{????: 0, price: {????: 0, above: {????: 0}}, capabilities: {????: 0}}]}]
+    tiers: [{????: 0, targets: [{????: 0, price: {????: 0, above: {????: 0}}, limits: {????: 0}, capabilities: {????: 0}}]}]
     hold: {????: 0}
     timeouts: {????: 0}
     retries: {????: 0}
@@ -78,13 +87,20 @@ drain: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 30] = [
+const SECTIONS: [(&str, &str); 38] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
     ("listen[0].tls.certificates[0].", "CertificateFile"),
     ("admin.", "AdminAddressFile"),
     ("keys[0].", "KeyFile"),
+    ("keys[0].secrets[0].", "DatedSecretFile"),
+    ("keys[0].limits.", "QuotaLimitsFile"),
+    ("keys[0].budget.", "BudgetFile"),
+    ("keys[1].digests[0].", "DatedDigestFile"),
+    ("quotas[0].", "QuotaFile"),
+    ("quotas[0].for.", "TaggedFile"),
+    ("accounts.", "AccountsFile"),
     ("providers.a.", "ProviderFile"),
     ("providers.a.health.", "HealthFile"),
     ("providers.a.tls.", "ProviderTlsFile"),
@@ -103,6 +119,7 @@ const SECTIONS: [(&str, &str); 30] = [
     ("routes.r.tiers[0].targets[0].price.above.", "LongPriceFile"),
     ("routes.r.variants[0].", "VariantFile"),
     ("routes.r.variants[0].when.task.", "FullWhenFile"),
+    ("routes.r.tiers[0].targets[0].limits.", "TargetLimitsFile"),
     (
         "routes.r.tiers[0].targets[0].capabilities.",
         "CapabilitiesFile",
@@ -137,7 +154,9 @@ fn readers_and_schema_know_the_same_keys() {
 fn defaults_routes_and_variants_share_all_keys_but_what_each_is_by() {
     let properties = properties();
     let mut of_routes = properties["FullRouteFile"].clone();
-    assert!(of_routes.remove("variants"));
+    for own in ["variants", "limits", "budget", "budgets"] {
+        assert!(of_routes.remove(own), "{own}");
+    }
     let mut of_variants = properties["VariantFile"].clone();
     assert!(of_variants.remove("name") && of_variants.remove("when"));
     assert_eq!(of_variants, of_routes);
@@ -271,8 +290,27 @@ fn the_example_loads_with_its_secrets_and_certificates() {
         .unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(settings.limits, crate::edge::Limits::default());
     assert_eq!((settings.listeners.len(), settings.providers.len()), (3, 4));
+    let from = "10.1.2.3".parse().ok();
+    let found = settings
+        .keys
+        .find(b"sk-batch-next", from, SystemTime::now());
+    assert_eq!(found.unwrap().name.as_ref(), "batch");
+    let elsewhere = settings
+        .keys
+        .find(b"sk-batch-next", None, SystemTime::now());
+    assert_eq!(elsewhere, Err(Rejected::Network));
+    let names: Vec<&str> = settings.quotas.all.iter().map(|it| &*it.name).collect();
     assert_eq!(
-        settings.keys.find(b"sk-batch-next").unwrap().name.as_ref(),
-        "batch"
+        names,
+        [
+            "support-app",
+            "batch",
+            "support",
+            "qwen3-32b",
+            "everybody",
+            "free-tier",
+            "users-of-support-app",
+            "sessions-of-support"
+        ]
     );
 }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{LISTEN, PROVIDERS, ROUTES, good_provider, provider, read, route, top};
 use crate::account::RouteScope;
@@ -174,15 +174,18 @@ fn keys_are_found_by_secret_and_by_digest() {
     );
     let open = "listen: [{address: 0.0.0.0:80}, {address: '[::]:80'}, {address: 127.0.0.1:0}]\n";
     let settings = good(&format!("{open}{PROVIDERS}{ROUTES}{keys}"));
-    let one = settings.keys.find(b"sk-good-canary").unwrap();
+    let one = settings
+        .keys
+        .find(b"sk-good-canary", None, SystemTime::now())
+        .unwrap();
     assert_eq!(one.name.as_ref(), "one");
     assert_eq!(one.routes, RouteScope::Only(["r".into()].into()));
-    let two = settings.keys.find(b"foo").unwrap();
+    let two = settings.keys.find(b"foo", None, SystemTime::now()).unwrap();
     assert_eq!(
         (two.name.as_ref(), two.routes.clone()),
         ("two", RouteScope::All)
     );
-    assert!(settings.keys.find(b"bar").is_none());
+    assert!(settings.keys.find(b"bar", None, SystemTime::now()).is_err());
 }
 
 #[test]
