@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// Parts of one.
 const PART: u128 = 60_000_000;
 /// After so long nothing is left of what was taken: a minute's worth, and a minute's debt.
-const IDLE: Duration = Duration::from_secs(120);
+const IDLE: Duration = Duration::from_mins(2);
 
 /// What was taken of a minute's worth, and not given back by time.
 ///
@@ -164,7 +164,7 @@ mod tests {
             assert_eq!(bucket.wait(limit, count, start), Some(wait), "{limit}");
             let then = start + wait;
             assert_eq!(bucket.wait(limit, count, then), Some(Duration::ZERO));
-            let early = then - Duration::from_micros(1);
+            let early = then.checked_sub(Duration::from_micros(1)).unwrap();
             assert_eq!(
                 bucket.wait(limit, count, early),
                 Some(Duration::from_micros(1))
@@ -254,7 +254,7 @@ mod tests {
         assert!(bucket.is_fresh(now));
         bucket.take(7, u64::MAX, now);
         assert!(!bucket.is_fresh(now));
-        let last = now + IDLE - Duration::from_micros(1);
+        let last = now + Duration::from_micros(119_999_999);
         assert!(!bucket.is_fresh(last) && bucket.is_fresh(now + IDLE));
         assert_eq!(bucket.room(7, now + IDLE).remaining, 7);
         bucket.give_back(14);

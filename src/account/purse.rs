@@ -62,9 +62,10 @@ impl Purse {
     pub(super) fn new(book: &Arc<Mutex<Book>>, quotas: &Arc<Quotas>, holds: Holds) -> Self {
         let quota = |place: usize| quotas.all.get(place);
         let mut held = holds.iter().filter_map(|hold| quota(hold.quota));
-        let bounded = match held.any(Quota::bounds_attempts) {
-            true => Bounded::Attempts,
-            false => Bounded::Exchanges,
+        let bounded = if held.any(Quota::bounds_attempts) {
+            Bounded::Attempts
+        } else {
+            Bounded::Exchanges
         };
         Self(Some(Box::new(Held {
             book: Arc::clone(book),
@@ -187,9 +188,10 @@ impl Held {
         };
         let mut book = self.book.lock();
         book.each(&self.quotas, &self.holds, |quota, meter| {
-            let real = match pays(quota, self.quotas.waste, fate) {
-                true => real,
-                false => Claim::default(),
+            let real = if pays(quota, self.quotas.waste, fate) {
+                real
+            } else {
+                Claim::default()
             };
             meter.settle(quota, claim, real, now);
         });

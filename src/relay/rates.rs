@@ -10,7 +10,7 @@ use crate::route::TargetLimits;
 use crate::units::Tokens;
 
 /// For how long a target is taken to be full for what never fits into its limits.
-const NEVER: Duration = Duration::from_secs(60);
+const NEVER: Duration = Duration::from_mins(1);
 
 /// What was taken of a target's limits.
 #[derive(Debug, Default)]

@@ -241,3 +241,91 @@ impl Drop for Pass {
         self.state.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const POLICY: BreakerPolicy = BreakerPolicy {
+        failures: 1,
+        open: Duration::from_secs(30),
+        longest: Duration::from_mins(5),
+    };
+    const LIMITS: TargetLimits = TargetLimits {
+        rpm: Some(2),
+        tpm: Some(Tokens(600)),
+    };
+
+    fn toll(tokens: u64) -> Toll {
+        Toll::new(LIMITS, Tokens(tokens))
+    }
+
+    fn standing(state: &Arc<TargetState>, now: Instant) -> Standing {
+        state.condition(Some(&POLICY), LIMITS, now).standing
+    }
+
+    #[test]
+    fn a_target_at_its_limits_is_full_until_an_attempt_is_within_them() {
+        let (state, now) = (Arc::<TargetState>::default(), Instant::now());
+        let free = Standing::Known(Admission::Free);
+        let one = state.admit(Some(&POLICY), toll(1), now);
+        assert_eq!(standing(&state, now), free);
+        let two = state.admit(Some(&POLICY), toll(1), now);
+        assert!(one.is_some() && two.is_some());
+        let until = now + 30 * SECOND;
+        assert_eq!(standing(&state, now), Standing::Full { until });
+        assert!(state.admit(Some(&POLICY), toll(1), now).is_none());
+        assert_eq!(standing(&state, until), free);
+        let unlimited = TargetLimits::default();
+        assert_eq!(state.condition(None, unlimited, now).standing, free);
+    }
+
+    #[test]
+    fn an_attempt_that_is_not_within_the_limits_leaves_no_trace() {
+        let (state, now) = (Arc::<TargetState>::default(), Instant::now());
+        assert!(state.admit(Some(&POLICY), toll(601), now).is_none());
+        assert_eq!(state.status(now).in_flight, 0);
+        assert!(state.admit(Some(&POLICY), toll(600), now).is_some());
+    }
+
+    #[test]
+    fn tokens_that_an_attempt_did_not_take_are_given_back_and_its_request_is_not() {
+        let (state, now) = (Arc::<TargetState>::default(), Instant::now());
+        let mut pass = state.admit(None, toll(600), now).unwrap();
+        let until = now + SECOND / 10;
+        assert_eq!(standing(&state, now), Standing::Full { until });
+        pass.used(Tokens(100), now);
+        drop(pass);
+        let pass = state.admit(None, toll(500), now).unwrap();
+        drop(pass);
+        let until = now + 30 * SECOND;
+        assert_eq!(standing(&state, now), Standing::Full { until }, "requests");
+        assert!(state.admit(None, toll(500), until).is_some());
+    }
+
+    #[test]
+    fn a_last_resort_goes_whatever_the_limits_say_and_is_counted() {
+        let (state, now) = (Arc::<TargetState>::default(), Instant::now());
+        for _ in 0..3 {
+            let mut pass = state.resort(Some(&POLICY), toll(1), now);
+            pass.settle(Settled::Success, Some(&POLICY), now);
+        }
+        let until = now + 60 * SECOND;
+        assert_eq!(standing(&state, now), Standing::Full { until });
+        assert_eq!(state.status(now).breaker, BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_shut_breaker_is_worse_than_limits_that_are_reached() {
+        let (state, now) = (Arc::<TargetState>::default(), Instant::now());
+        for _ in 0..2 {
+            let mut pass = state.resort(Some(&POLICY), toll(1), now);
+            pass.settle(Settled::Failure, Some(&POLICY), now);
+        }
+        let shut = Standing::Known(Admission::Shut {
+            until: now + POLICY.open,
+        });
+        assert_eq!(standing(&state, now), shut);
+    }
+}

@@ -17,7 +17,7 @@ mod keep;
 mod oracle;
 mod threads;
 
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Noon of Wednesday, 2026-09-30.
