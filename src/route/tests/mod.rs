@@ -62,7 +62,6 @@ fn target(model: &str, weight: u32) -> Target {
         profile: Arc::default(),
         abilities: Arc::default(),
         stream: StreamUse::default(),
-        limits: TargetLimits::default(),
     }
 }
 
