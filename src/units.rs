@@ -1,5 +1,6 @@
 //! Units as types: a bare integer never says what it counts.
 
+use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
 
@@ -31,6 +32,13 @@ impl MicroUsd {
     #[must_use]
     pub fn less(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
+    }
+}
+
+/// In dollars, to the last millionth: `0.001200`.
+impl fmt::Display for MicroUsd {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}.{:06}", self.0 / 1_000_000, self.0 % 1_000_000)
     }
 }
 

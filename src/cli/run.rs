@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::cli::exit::{failed, refused};
-use crate::config;
 use crate::edge::{Action, Drained, Notifier, Phase, Running, SignalStream, Signals};
 use crate::telemetry::{self, Metrics};
+use crate::{config, dialect};
 
 /// Diagnostics, unless `RUST_LOG` says otherwise.
 const DIAGNOSTICS: &str = "info";
@@ -39,6 +39,8 @@ pub(super) fn run(path: &Path, signals: Signals) -> ExitCode {
             Ok(running) => running,
             Err(error) => return failed(&error.to_string()),
         };
+        // Estimates of what was taken need it, and no exchange should wait for it.
+        tokio::task::spawn_blocking(dialect::load_tokenizer);
         match signals.listen() {
             Ok(signals) => until_stopped(running, signals).await,
             Err(error) => failed(&format!("cannot handle signals: {error}")),

@@ -53,8 +53,7 @@ impl<'a> Leaf<'a> {
         if let Ok(count) = self.0.parse::<u64>() {
             return Some(count.min(MOST));
         }
-        // JSON has no other value that Rust reads as a float.
-        let number = self.0.parse::<f64>().ok()?;
+        let number = self.number()?;
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -62,6 +61,12 @@ impl<'a> Leaf<'a> {
         )]
         let count = number as u64;
         Some(count.min(MOST))
+    }
+
+    /// The number as it is said, as near as a float comes to it.
+    pub(super) fn number(self) -> Option<f64> {
+        // JSON has no other value that Rust reads as a float.
+        self.0.parse::<f64>().ok()
     }
 
     /// Whether JavaScript takes the value for true, as the official SDKs ask of an `error`.

@@ -7,6 +7,7 @@ pub mod anthropic;
 mod ask;
 mod carry;
 mod classify;
+mod counted;
 mod dispatch;
 mod failure;
 mod fate;
@@ -38,8 +39,9 @@ pub use dispatch::{
 };
 pub use fit::lowered;
 pub use hear::{Stream, Told, whole};
-pub use needs::{Length, Wants, Watched, asked_json, input, lost, wants};
+pub use needs::{Length, Wants, Watched, asked_json, input, lost, prompt, wants};
 pub use profile::{Auth, Change, OwnChange, Paths, Profile};
 pub use promise::{Offered, Promise, PromisedText, ToolInput};
 pub use prompt::Asked;
+pub use tokens::{load as load_tokenizer, tokens};
 pub use voices::{Label, Voices};

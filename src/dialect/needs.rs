@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use super::prompt::{Asked, Piece, Pieces, Prompt};
 use super::{anthropic, fate, openai, tokens};
 use crate::exchange::{Delivery, Dialect, Need, Needs, Request, Task, Tokenizer};
+use crate::json::Walk;
 use crate::units::Tokens;
 
 /// What makes a difference to a route.
@@ -83,6 +84,8 @@ const DENSEST: (u64, u64) = (5, 2);
 const SPARSEST: u64 = 16;
 /// A text that is longer is not counted: that takes some 25 ms for a MiB.
 const MOST_COUNTED: u64 = 1 << 20;
+/// As much text of a prompt as is counted where nobody said its length: for some 2 ms.
+const SAMPLE: u64 = 64 << 10;
 /// Above this many bytes for a token, a text that is too long to be counted is taken for too long.
 const SPARSE: u64 = 8;
 
@@ -184,7 +187,75 @@ pub fn wants(request: &Request, watched: Watched) -> Wants<'_> {
 pub fn input(request: &Request) -> Tokens {
     let mut wants = Wants::nothing(request.dialect);
     wants.request = Some(request);
-    wants.input()
+    let mut bytes = 0;
+    let given = beside(request, &mut |piece| bytes += length(piece));
+    wants.input() + Tokens(given + bytes / BYTES_FOR_TOKEN)
+}
+
+/// How long a prompt is, counted: of more than 64 KiB of text those are counted, and the rest is
+/// taken to be like them. Walks over it, for some milliseconds at most: for prompts whose length
+/// nobody has said.
+pub fn prompt(request: &Request) -> Tokens {
+    let (mut text, mut seen, mut counted) = (0_u64, 0_u64, 0_u64);
+    let mut count = |piece: Piece<'_>| {
+        let written = match piece {
+            Piece::Text(written) => written.text(),
+            Piece::Json(json) => String::from_utf8_lossy(json),
+        };
+        text += length_of(written.as_bytes());
+        let room = usize::try_from(SAMPLE.saturating_sub(seen)).unwrap_or(usize::MAX);
+        let sample = written.get(..written.floor_char_boundary(room));
+        let sample = sample.unwrap_or_default();
+        seen += length_of(sample.as_bytes());
+        counted += tokens::tokens(sample).0;
+    };
+    let found = walk(request, &mut count);
+    let given = beside(request, &mut count);
+    let all = u128::from(counted) * u128::from(text) / u128::from(seen.max(1));
+    let all = u64::try_from(all).unwrap_or(u64::MAX);
+    Tokens(all + given + found.turns * TOKENS_FOR_TURN + found.media * TOKENS_FOR_MEDIA)
+}
+
+/// What stands beside the messages: tools, and what vectors are made of. Returns how many tokens
+/// came as numbers.
+fn beside(request: &Request, pieces: &mut Pieces<'_>) -> u64 {
+    let value = |name| request.fields.value(&request.body, name);
+    if request.task == Task::Embedding {
+        return value("input").map_or(0, |input| inputs(&mut Walk::new(input), pieces));
+    }
+    let tools = ["tools", "functions"].into_iter().filter_map(value);
+    for tools in tools.filter(|tools| tools.starts_with(b"[")) {
+        pieces(Piece::Json(tools));
+    }
+    0
+}
+
+/// A text, tokens, or a list of either.
+fn inputs(walk: &mut Walk<'_>, pieces: &mut Pieces<'_>) -> u64 {
+    let mut numbers = 0;
+    let mut one = |walk: &mut Walk<'_>| {
+        match walk.peek() {
+            Some(b'"') => walk
+                .string()?
+                .into_iter()
+                .for_each(|text| pieces(Piece::Text(text))),
+            Some(b'[') => walk.items(|walk| {
+                numbers += 1;
+                walk.pass().map(drop)
+            })?,
+            _ => {
+                numbers += 1;
+                walk.pass()?;
+            }
+        }
+        Ok(())
+    };
+    // The document has been checked: it does not end early.
+    let _ = match walk.peek() {
+        Some(b'[') => walk.items(&mut one),
+        _ => one(walk),
+    };
+    numbers
 }
 
 /// Whether the prompt could be too long for the smallest window: a text is no longer than its body.
@@ -233,10 +304,7 @@ pub fn asked_json(request: &Request) -> Option<Asked<'_>> {
 pub(super) fn measure(request: &Request) -> Prompt {
     let mut text = 0;
     let prompt = walk(request, &mut |piece| {
-        text += match piece {
-            Piece::Text(written) => u64::try_from(written.length()).unwrap_or(u64::MAX),
-            Piece::Json(json) => length_of(json),
-        };
+        text += length(piece);
     });
     Prompt { text, ..prompt }
 }
@@ -257,6 +325,13 @@ fn walk(request: &Request, pieces: &mut Pieces<'_>) -> Prompt {
         Dialect::OpenAi => openai::needs::prompt(request, pieces),
         Dialect::Anthropic => anthropic::needs::prompt(request, pieces),
         Dialect::Gemini => Prompt::default(),
+    }
+}
+
+fn length(piece: Piece<'_>) -> u64 {
+    match piece {
+        Piece::Text(written) => u64::try_from(written.length()).unwrap_or(u64::MAX),
+        Piece::Json(json) => length_of(json),
     }
 }
 

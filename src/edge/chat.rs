@@ -11,7 +11,7 @@ use crate::edge::exchange::{Exchange, Shared};
 use crate::edge::generation::Generation;
 use crate::edge::outbound;
 use crate::exchange::{Fault, Request};
-use crate::relay::{Fallback, Hold, Job, LiveRoute, Report};
+use crate::relay::{Booked, Fallback, Hold, Job, LiveRoute, Report};
 use crate::telemetry::Outcome;
 
 /// A chat request and where it goes.
@@ -30,7 +30,12 @@ pub(super) struct Chat {
 
 impl Chat {
     /// What the relay needs to know.
-    pub(super) fn job<'a>(&'a self, id: &'a str, shared: &'a Shared) -> Job<'a> {
+    pub(super) fn job<'a>(
+        &'a self,
+        id: &'a str,
+        shared: &'a Shared,
+        booked: &'a Booked,
+    ) -> Job<'a> {
         let limits = &self.generation.settings.limits;
         Job {
             id,
@@ -45,6 +50,7 @@ impl Chat {
             retries: &shared.retries,
             stop: shared.stop.clone(),
             purse: &self.purse,
+            booked,
             contract: OnceLock::new(),
         }
     }
@@ -63,7 +69,6 @@ pub(super) fn book(
     record.status = sent.map_or(0, |(status, _)| status);
     record.outcome = report.outcome;
     record.reason = report.attempts.last().and_then(|attempt| attempt.error);
-    record.usage = report.usage;
     record.held = report.held;
     record.commit = report.commit;
     record.first_byte = sent.map(|(_, at)| since(at));

@@ -15,8 +15,8 @@ use crate::edge::generation::{Generation, Generations};
 use crate::edge::inbound;
 use crate::edge::strikes::Strikes;
 use crate::exchange::Dialect;
-use crate::relay::{Allowance, Budget};
-use crate::telemetry::{AccessLog, Gauged, Metrics, Protocol, Record};
+use crate::relay::{Allowance, Booked, Budget};
+use crate::telemetry::{AccessLog, Gauged, Metrics, Outcome, Protocol, Record};
 use crate::upstream::{PeerLease, Provider};
 
 /// What all exchanges share.
@@ -41,6 +41,8 @@ pub(super) struct Shared {
 pub(super) struct Exchange {
     pub(super) generation: Arc<Generation>,
     pub(super) record: Record,
+    /// Its attempts, as long as it is carried.
+    pub(super) booked: Arc<Booked>,
     /// The format in which the client expects to be answered.
     pub(super) dialect: Dialect,
     /// Set when Pingora's native phases serve it.
@@ -91,6 +93,7 @@ impl Exchange {
             generation: shared.generations.current(),
             dialect: Dialect::OpenAi,
             record: Record::begin(SystemTime::now(), String::new(), Protocol::H1),
+            booked: Arc::default(),
             passage: None,
             begun: Instant::now(),
             slot: Some(Slot::take(shared)),
@@ -118,6 +121,26 @@ impl Exchange {
         if let Some(SocketAddr::Inet(address)) = session.client_addr() {
             self.record.client = Some(address.ip());
         }
+    }
+}
+
+/// Its task was dropped before the end, or Pingora did not come to its last phase: the log and the
+/// counters have it all the same.
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        let Some(slot) = self.slot.take() else {
+            return;
+        };
+        // One that was never opened is no exchange; a second panic would end the process.
+        if self.record.request_id.is_empty() || std::thread::panicking() {
+            return;
+        }
+        self.record.outcome = Outcome::Aborted;
+        self.record.reason = Some("dropped");
+        self.record.attempts.extend(self.booked.take());
+        self.record.total = self.begun.elapsed();
+        slot.shared.metrics.observe(&self.record);
+        slot.shared.log.write(&self.record);
     }
 }
 

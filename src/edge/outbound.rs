@@ -28,6 +28,7 @@ const TARGET: HeaderName = HeaderName::from_static("x-segue-target");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-segue-attempts");
 const FALLBACK_REASON: HeaderName = HeaderName::from_static("x-segue-fallback-reason");
 const HELD: HeaderName = HeaderName::from_static("x-segue-held-ms");
+const COST: HeaderName = HeaderName::from_static("x-segue-cost-usd");
 const DROPPED: HeaderName = HeaderName::from_static("x-segue-dropped");
 const LEFT_OUT: HeaderName = HeaderName::from_static("x-segue-left-out");
 /// The official SDKs obey it whatever the status.
@@ -270,6 +271,11 @@ impl<'a> Outbound<'a> {
             {
                 insert(&mut head, name, list);
             }
+        }
+        if let Some(cost) = answer.cost
+            && let Ok(cost) = HeaderValue::from_str(&cost.to_string())
+        {
+            insert(&mut head, COST, cost);
         }
         if let Some(held) = answer.held {
             let millis = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);

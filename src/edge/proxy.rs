@@ -30,7 +30,7 @@ use crate::edge::remainder;
 use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Task};
 use crate::relay::{self, ClientGone};
 use crate::route::Facts;
-use crate::telemetry::{Endpoint, Outcome};
+use crate::telemetry::{Endpoint, Outcome, SessionHash};
 use crate::{account, dialect};
 
 /// The proxy over all listeners.
@@ -68,6 +68,7 @@ impl ProxyHttp for Edge {
             Ok(Next::Answered) => Ok(true),
             Err(_) => {
                 exchange.record.outcome = Outcome::Panicked;
+                exchange.record.attempts = exchange.booked.take();
                 after_panic(session, exchange).await;
                 Ok(true)
             }
@@ -151,7 +152,8 @@ impl Edge {
         let told = match self.admit(session, exchange).await {
             Ok(Admitted::Chat(chat)) => {
                 let id = exchange.record.request_id.clone();
-                let job = chat.job(&id, &self.0);
+                let booked = Arc::clone(&exchange.booked);
+                let job = chat.job(&id, &self.0, &booked);
                 let timeout = chat.generation.settings.limits.client_write;
                 let mut client = Outbound::new(
                     session,
@@ -262,6 +264,7 @@ impl Edge {
         };
         let live = Arc::clone(live.form(&facts));
         exchange.record.variant.clone_from(&live.route().variant);
+        exchange.record.session = inbound::name(headers, inbound::SESSION).map(SessionHash::of);
         let caller = Caller {
             key,
             route: &request.model,

@@ -282,6 +282,11 @@ impl Running {
                 .map(|route| Arc::clone(&route.name))
                 .collect(),
             targets: targets.map(|target| Arc::clone(&target.name)).collect(),
+            keys: settings
+                .keys
+                .iter()
+                .map(|key| Arc::clone(&key.name))
+                .collect(),
         });
     }
 }

@@ -18,7 +18,7 @@ pub use event::{AsideKind, Event, Failure, Finish, Signed};
 pub use fault::{Fault, FaultKind};
 pub use need::{Abilities, Need, Needs, Prefill, Sampled, Thinking, Tokenizer};
 pub use request::{Delivery, Form, Request, Task, UsageWish};
-pub use usage::{Bill, Measure, Usage};
+pub use usage::{Bill, Measure, Trust, Usage};
 
 /// A wire format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -17,6 +17,20 @@ pub struct Usage {
     pub reasoning: Tokens,
     /// The part of input and output that was audio.
     pub audio: Tokens,
+    /// Whether the counts can be what they say.
+    pub trust: Trust,
+}
+
+/// Whether a provider's counts can be what they say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trust {
+    /// Nothing is wrong with them.
+    #[default]
+    Sound,
+    /// A part was larger than its total, or something was no whole number: it was cut or left out.
+    Mended,
+    /// A total was negative or beyond all bounds: no bill can be made of it.
+    Absurd,
 }
 
 /// How a usage came to be known.

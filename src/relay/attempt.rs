@@ -9,13 +9,14 @@ use bytes::Bytes;
 use crate::account::Short;
 use crate::dialect::{self, Ask, Label, Recipient, Unfit, Voices};
 use crate::exchange::{Delivery, Form, Request, Task};
+use crate::relay::bill::Heard;
 use crate::relay::inspect::Inspector;
 use crate::relay::pump::{Pump, Terms};
 use crate::relay::turn::Turn;
 use crate::relay::verdict::Why;
 use crate::relay::walk::WayOut;
 use crate::relay::watch::Raced;
-use crate::relay::{headers, wait, whole};
+use crate::relay::{cut, headers, wait, whole};
 use crate::route::{self, Drops, Hold, OutputFit};
 use crate::telemetry::Connection;
 use crate::units::ByteSize;
@@ -198,7 +199,9 @@ impl Turn<'_> {
             affinity: affinity(job.request),
         };
         let called = self.waited(provider.call(outgoing, bounds)).await?;
-        called.map_err(Why::Call)
+        let call = called.map_err(Why::Call)?;
+        self.asked = Some(ask.task);
+        Ok(call)
     }
 
     /// Waits for the answer's head and says what kind of answer it is.
@@ -219,14 +222,18 @@ impl Turn<'_> {
 
     /// Reads a stream until its gate opens.
     async fn stream(&mut self, call: &mut Call, asked: Task) -> Result<Held, Why> {
-        let mut pump = self.pump(asked);
+        // The attempt has it from the beginning: it may be dropped at any wait.
+        self.pump = Some(self.new_pump(asked));
         let mut claimed = self.job.budget.hold();
         let mut now = Instant::now();
         loop {
-            let due = pump.due();
+            let due = self.pump.as_ref().and_then(Pump::due);
             let outside = pending::<Infallible>();
             let raced = self.watch.race(now, due, call.chunk(), outside).await;
             now = Instant::now();
+            let Some(pump) = &mut self.pump else {
+                return Err(Why::Malformed);
+            };
             let step = match raced {
                 Raced::Outside(never) => match never {},
                 Raced::Gate => pump.tick(now),
@@ -235,21 +242,20 @@ impl Turn<'_> {
                 Raced::Done(Ok(None)) => pump.finish(now),
                 Raced::Done(Err(error)) => pump.broken_off(Why::Call(error), now),
             };
+            let (held, since, commit) = (pump.held(), pump.held_since(), pump.commit());
             self.saw(&step, now);
-            self.tally(&pump);
             let (frames, flow) = match (step.send, step.end) {
-                (None, None) if claimed.reach(pump.held()) => continue,
+                (None, None) if claimed.reach(held) => continue,
                 (None, None) => return Err(Why::Budget),
                 (None, Some(Err(why))) => return Err(why),
                 (Some(frames), Some(Err(why))) => (frames, Flow::Broken(why)),
                 (frames, Some(Ok(()))) => (frames.unwrap_or_default(), Flow::Ended),
                 (Some(frames), None) => (frames, Flow::Open),
             };
-            self.gate = pump.commit().map(|commit| {
-                let since = pump.held_since().unwrap_or(now);
+            self.gate = commit.map(|commit| {
+                let since = since.unwrap_or(now);
                 (now.saturating_duration_since(since), commit.name())
             });
-            self.pump = Some(pump);
             // Held to its end, it has become one document.
             return match (self.job.request.delivery, flow) {
                 (Delivery::Whole, Flow::Ended) => self.kept(frames),
@@ -266,11 +272,12 @@ impl Turn<'_> {
         };
         let request = self.job.request;
         let own = Voices::alike(request.dialect, request.task, Delivery::Whole);
-        whole::check(&own, &document, None, Some(contract))?;
+        let mut heard = Heard::default();
+        whole::check(&own, &document, None, Some(contract), &mut heard)?;
         Ok(Held::Whole(document))
     }
 
-    fn pump(&self, asked: Task) -> Pump {
+    fn new_pump(&self, asked: Task) -> Pump {
         let (job, policy) = (self.job, self.job.policy());
         Pump::new(Terms {
             voices: self.voices(asked),
@@ -299,8 +306,13 @@ impl Turn<'_> {
         let body = whole::read(self, call, self.job.answer_limit).await?;
         let contract = self.job.contract();
         let voices = self.voices(asked);
-        let (told, usage) = whole::check(&voices, &body, self.inspector(), contract)?;
-        self.usage = usage;
+        let mut heard = Heard::default();
+        let told = whole::check(&voices, &body, self.inspector(), contract, &mut heard);
+        if let Err(Why::Malformed) = told {
+            cut::read(&body, &mut heard.said);
+        }
+        self.heard = heard;
+        let told = told?;
         Ok(match self.job.request.delivery {
             Delivery::Whole => Held::Whole(told),
             Delivery::Stream(_) => Held::Stream {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use crate::account::{Fate, Short};
+use crate::account::Short;
 use crate::dialect::Unfit;
 use crate::exchange::{Delivery, Fault, Need};
 use crate::relay::attempt::{Flow, Held};
@@ -21,7 +21,7 @@ use crate::relay::turn::{Turn, provider_code};
 use crate::relay::verdict::{self, Alarm, End, Judgement, Ruling, Tried, Why};
 use crate::relay::walk::{Next, Terms, Walk};
 use crate::route::{self, Target};
-use crate::telemetry::{Attempt, AttemptKind, Outcome, ProviderCode, fallback_reason};
+use crate::telemetry::{Attempt, AttemptKind, Outcome, ProviderCode, cost, fallback_reason};
 use crate::units::Tokens;
 
 /// One exchange on its way.
@@ -208,9 +208,9 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             Ok(held) => held,
             Err(outside) => {
                 let reason = outside.reason();
-                self.book(turn.cancelled(reason, Fate::Wasted));
+                turn.cancelled(reason);
                 if let Some(beside) = beside {
-                    self.book(beside.cancelled(reason, Fate::Wasted));
+                    beside.cancelled(reason);
                 }
                 self.ended_outside(&outside).await;
                 return After::Over;
@@ -229,7 +229,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                         .or(Some(one));
                 }
                 (Some(turn), Some(held)) => winner = Some((turn, held)),
-                (Some(turn), None) => self.book(turn.cancelled("hedge_lost", Fate::Wasted)),
+                (Some(turn), None) => turn.cancelled("hedge_lost"),
                 (None, _) => {}
             }
         }
@@ -241,7 +241,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     }
 
     /// Books a failed attempt of which the client has seen nothing.
-    fn failed(&mut self, mut turn: Box<Turn<'j>>, why: &Why) -> Lost {
+    fn failed(&mut self, turn: Box<Turn<'j>>, why: &Why) -> Lost {
         let plain = verdict::judge(why, self.job.policy(), self.judged_as(&turn));
         let shown = match plain.ruling {
             Ruling::Surface => surface::shown(turn.lane, self.job.request.dialect, why),
@@ -249,11 +249,9 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         };
         let (judged, shown) = self.outgrown(&turn, plain, shown);
         let target = Arc::clone(&turn.target().name);
-        turn.discard();
         self.tried.push(Tried::new(Arc::clone(&target), why));
         loud(&turn.target().name, why, &judged);
-        let attempt = turn.failed(why, &judged, judged.ruling.name(), Fate::Wasted);
-        self.book(attempt);
+        turn.failed(why, &judged, judged.ruling.name());
         Lost {
             target,
             ruling: judged.ruling,
@@ -297,7 +295,9 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     pub(super) fn judged_as(&self, turn: &Turn<'j>) -> AttemptKind {
         let later = |one: &Attempt| one.kind == AttemptKind::Fallback;
         match turn.record.kind {
-            AttemptKind::Retry if self.report.attempts.iter().any(later) => AttemptKind::Fallback,
+            AttemptKind::Retry if self.booked(|attempts| attempts.iter().any(later)) => {
+                AttemptKind::Fallback
+            }
             kind => kind,
         }
     }
@@ -305,10 +305,12 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     async fn after_failure(&mut self, lost: Lost) -> After<'j> {
         if lost.ruling != Ruling::Surface {
             let next = self.step(|walk, terms| walk.next(lost.ruling, terms));
-            if next == Next::Exhausted
-                && let Some(last) = self.report.attempts.last_mut()
-            {
-                last.verdict = Some("give_up");
+            if next == Next::Exhausted {
+                self.booked(|attempts| {
+                    if let Some(last) = attempts.last_mut() {
+                        last.verdict = Some("give_up");
+                    }
+                });
             }
             return After::Step(next);
         }
@@ -320,7 +322,7 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
     }
 
     /// Begins an answer that has passed its gate.
-    pub(super) fn open(&mut self, turn: &Turn<'j>, held: Held) -> Opened {
+    pub(super) fn open(&mut self, turn: &mut Turn<'j>, held: Held) -> Opened {
         self.job.retries.reward();
         self.report.first_token = turn.first_token;
         let dropped = turn.record.dropped.join(",");
@@ -333,9 +335,13 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
             Held::Failed(why) => Opened::Over(End::Broken(why)),
             Held::Whole(body) => {
                 self.report.commit = Some("whole");
+                let own = turn.bill().and_then(|bill| bill.cost);
+                let others = self.booked(|attempts| cost(attempts));
+                let cost = own.map_or(others, |own| Some(own + others.unwrap_or_default()));
                 Opened::Whole {
                     head: AnswerHead {
                         dropped,
+                        cost,
                         ..self.head(Content::Json, 1, target)
                     },
                     body,
@@ -374,34 +380,33 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
 
     /// Books the end of an answer that had passed its gate.
     pub(super) async fn conclude(&mut self, mut turn: Box<Turn<'j>>, end: End) {
-        self.report.usage = turn.usage;
         match end {
             End::Served => {
                 self.report.outcome = Outcome::Served;
                 let call = turn.call.take();
-                self.book(turn.served());
+                turn.served();
                 if let Some(call) = call {
                     release::release(call).await;
                 }
             }
             End::Aborted => {
                 self.report.outcome = Outcome::Aborted;
-                self.book(turn.cancelled("aborted", Fate::Delivered));
+                turn.cancelled("aborted");
             }
             End::Broken(why) => {
                 let judged = verdict::judge(&why, self.job.policy(), self.judged_as(&turn));
                 loud(turn.target().name.as_ref(), &why, &judged);
                 // Its connection is closed first, however long the client takes to hear of it.
-                let attempt = turn.failed(&why, &judged, "surface", Fate::Delivered);
-                self.book(attempt);
+                turn.failed(&why, &judged, "surface");
                 self.report.outcome = Outcome::Broken;
                 self.tell(why.fault(self.job.route_name())).await;
             }
         }
     }
 
-    fn book(&mut self, attempt: Attempt) {
-        self.report.attempts.push(attempt);
+    /// Looks at what has been booked.
+    fn booked<T>(&self, look: impl FnOnce(&mut Vec<Attempt>) -> T) -> T {
+        self.job.booked.with(look)
     }
 
     /// The head of an answer; `more` attempts than those that are booked were made.
@@ -411,14 +416,18 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         more: usize,
         target: Option<&Target>,
     ) -> AnswerHead {
-        let attempts = &self.report.attempts;
+        let (made, fallback_reason) = self.booked(|attempts| {
+            let reason = target.and_then(|target| fallback_reason(attempts, &target.name));
+            (attempts.len(), reason)
+        });
         AnswerHead {
             status: 200,
             content,
             target: target.map(|target| Arc::clone(&target.name)),
-            attempts: attempts.len() + more,
-            fallback_reason: target.and_then(|target| fallback_reason(attempts, &target.name)),
+            attempts: made + more,
+            fallback_reason,
             held: None,
+            cost: None,
             dropped: String::new(),
             left_out: verdict::left_out(&self.report.left_out),
         }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::units::MicroUsd;
+
 /// The client has left, or takes no more bytes: nothing can be told to it any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientGone;
@@ -23,6 +25,8 @@ pub struct AnswerHead {
     pub attempts: usize,
     /// Why it is not the first target.
     pub fallback_reason: Option<&'static str>,
+    /// What the exchange has cost, as far as that is known before its end: of whole answers.
+    pub cost: Option<MicroUsd>,
     /// How long the head of a stream was held back.
     pub held: Option<Duration>,
     /// The client's parameters that the target did not hear of, with commas; empty for none.

@@ -8,8 +8,9 @@ use tokio::sync::watch;
 
 use crate::account::{Claim, Purse};
 use crate::dialect;
-use crate::exchange::{Delivery, Fault, Request, Usage};
+use crate::exchange::{Delivery, Fault, Request, Task};
 use crate::relay::allowance::Allowance;
+use crate::relay::booked::Booked;
 use crate::relay::budget::Budget;
 use crate::relay::live::{Fallback, LiveRoute};
 use crate::route::{Contract, Contracts, Policy, Target};
@@ -42,6 +43,8 @@ pub struct Job<'a> {
     pub stop: watch::Receiver<bool>,
     /// What it may still take.
     pub purse: &'a Purse,
+    /// Where its attempts are booked.
+    pub booked: &'a Booked,
     /// What its whole answers are held against, once somebody has asked for it.
     pub contract: OnceLock<Option<Contract>>,
 }
@@ -80,7 +83,14 @@ impl Job<'_> {
             let most = target.abilities.max_output;
             most.map_or(assumed, |most| most.min(assumed))
         });
-        let output = Tokens(output.0.saturating_mul(u64::from(request.choices)));
+        let output = match request.task {
+            // A question for a prompt's length costs nothing.
+            Task::Count => return Claim::default(),
+            Task::Embedding => Tokens(0),
+            Task::Chat | Task::Completion => {
+                Tokens(output.0.saturating_mul(u64::from(request.choices)))
+            }
+        };
         let cost = target.price.map(|price| price.most(input, output));
         Claim {
             tokens: input + output,
@@ -105,8 +115,6 @@ pub struct Report {
     pub attempts: Vec<Attempt>,
     /// The targets that were not asked, each with its reason.
     pub left_out: Vec<(Arc<str>, &'static str)>,
-    /// The provider's own count, if it gave one.
-    pub usage: Option<Usage>,
     /// When the first token came of the answer that the client got.
     pub first_token: Option<Instant>,
     /// How long the head of the answer was held back.
@@ -123,7 +131,6 @@ impl Default for Report {
             outcome: Outcome::Failed,
             attempts: Vec::new(),
             left_out: Vec::new(),
-            usage: None,
             first_token: None,
             held: None,
             commit: None,

@@ -8,11 +8,14 @@
 mod allowance;
 mod attempt;
 mod backoff;
+mod bill;
+mod booked;
 mod budget;
 mod carrier;
 mod chance;
 mod client;
 mod clocks;
+mod cut;
 mod gate;
 mod headers;
 mod hedge;
@@ -23,6 +26,7 @@ mod pour;
 mod pump;
 mod rates;
 mod release;
+mod said;
 mod standing;
 mod surface;
 mod suspense;
@@ -46,6 +50,7 @@ use tokio::sync::watch::Receiver;
 use carrier::{Carrier, Opened};
 
 pub use allowance::Allowance;
+pub use booked::Booked;
 pub use budget::{Budget, Hold};
 pub use client::{AnswerHead, Client, ClientGone, Content};
 pub use headers::FORWARDED;
@@ -56,7 +61,8 @@ pub use standing::{LastFailure, Standings, TargetState, TargetStatus};
 /// Carries the exchange to its end.
 ///
 /// # Cancel safety
-/// Dropping the future closes the upstream connection; the client's side is the caller's.
+/// Dropping the future closes the upstream connection; the client's side is the caller's. What was
+/// tried until then is in `job.booked`.
 pub async fn carry<C: Client>(client: &mut C, job: &Job<'_>) -> Report {
     let stop = pin!(stopped(job.stop.clone()));
     let mut carrier = Carrier::new(client, job, stop);
@@ -64,7 +70,7 @@ pub async fn carry<C: Client>(client: &mut C, job: &Job<'_>) -> Report {
         // The long part of a stream. It runs here, not further in: each wake goes through every
         // future that waits for another, and finds it cold.
         turn.committed();
-        let end = match carrier.open(&turn, held) {
+        let end = match carrier.open(&mut turn, held) {
             Opened::Stream {
                 opening,
                 frames,
@@ -78,6 +84,7 @@ pub async fn carry<C: Client>(client: &mut C, job: &Job<'_>) -> Report {
         };
         carrier.conclude(turn, end).await;
     }
+    carrier.report.attempts = job.booked.take();
     carrier.report
 }
 

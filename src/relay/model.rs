@@ -256,7 +256,7 @@ pub(super) fn run(terms: Terms, pieces: &[&[u8]]) -> Got {
         bytes: String::from_utf8(bytes).unwrap_or_else(|error| format!("{error:?}")),
         end: end.unwrap_or(Ok(())).map_err(|why| why.name()),
         commit: pump.commit(),
-        usage: pump.usage().map(|usage| usage.output.0),
+        usage: pump.heard().word.map(|(usage, _)| usage.output.0),
         tokens: tokens.0,
         skipped: pump.skipped(),
     }

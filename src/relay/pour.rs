@@ -68,7 +68,7 @@ impl Turn<'_> {
         frames: Bytes,
         flow: Flow,
     ) -> End {
-        let (Some(mut call), mut pump) = (self.call.take(), self.pump.take()) else {
+        let Some(mut call) = self.call.take() else {
             return End::Broken(Why::Malformed);
         };
         let mut opening = Some(opening);
@@ -83,24 +83,21 @@ impl Turn<'_> {
                 Flow::Broken(why) => break End::Broken(why),
                 Flow::Open => {}
             }
-            // Only what is pumped goes on.
-            let Some(pump) = &mut pump else {
-                break End::Broken(Why::Malformed);
-            };
             (frames, flow) = loop {
                 let watched = outside(client, &mut stop);
                 let raced = self.watch.race(now, None, call.chunk(), watched).await;
                 now = Instant::now();
+                // Only what is pumped goes on.
+                let Some(pump) = &mut self.pump else {
+                    return End::Broken(Why::Malformed);
+                };
                 let came = match raced {
                     Raced::Done(Ok(Some(bytes))) => pump.chunk(bytes, now),
                     Raced::Done(Ok(None)) => pump.finish(now),
                     Raced::Done(Err(error)) => pump.broken_off(Why::Call(error), now),
                     Raced::Expired(expired) => pump.broken_off(Why::Expired(expired), now),
                     Raced::Outside(Outside::Stopping) => pump.broken_off(Why::Stopping, now),
-                    Raced::Outside(Outside::Left) => {
-                        self.tally(pump);
-                        return End::Aborted;
-                    }
+                    Raced::Outside(Outside::Left) => return End::Aborted,
                     Raced::Gate => continue,
                 };
                 self.saw(&came, now);
@@ -114,9 +111,6 @@ impl Turn<'_> {
                 }
             };
         };
-        if let Some(pump) = &pump {
-            self.tally(pump);
-        }
         if let End::Served = end {
             // Only what ended well gives its connection back.
             self.call = Some(call);

@@ -8,8 +8,10 @@ use bytes::Bytes;
 
 use crate::dialect::{self, Told, Voices};
 use crate::exchange::{Event, Failure, Usage};
+use crate::relay::bill::{Heard, Word};
 use crate::relay::gate::{self, Commit, Gate, HeldTooMuch};
 use crate::relay::inspect::Inspector;
+use crate::relay::said::Said;
 use crate::relay::verdict::Why;
 use crate::route::{Hold, Malformed};
 use crate::sse;
@@ -62,7 +64,7 @@ pub(super) struct Pump {
     /// Dropped at the commit.
     inspector: Option<Inspector>,
     malformed: Malformed,
-    usage: Option<Usage>,
+    heard: Heard,
     tokens: Tokens,
     skipped: u32,
 }
@@ -70,6 +72,7 @@ pub(super) struct Pump {
 /// What the events of one frame amount to.
 struct Seen<'i> {
     inspector: Option<&'i mut Inspector>,
+    said: &'i mut Said,
     objection: Option<Why>,
     tokens: Tokens,
     usage: Option<Usage>,
@@ -77,9 +80,10 @@ struct Seen<'i> {
 }
 
 impl<'i> Seen<'i> {
-    fn by(inspector: Option<&'i mut Inspector>) -> Self {
+    fn by(inspector: Option<&'i mut Inspector>, said: &'i mut Said) -> Self {
         Self {
             inspector,
+            said,
             objection: None,
             tokens: Tokens(0),
             usage: None,
@@ -89,6 +93,7 @@ impl<'i> Seen<'i> {
 
     fn take(&mut self, event: &Event<'_>) {
         self.tokens += gate::weight(event);
+        self.said.event(event);
         match event {
             Event::Usage(usage) => self.usage = Some(*usage),
             Event::Failed(failure) => self.failure = Some(Box::new(failure.clone())),
@@ -119,7 +124,7 @@ impl Pump {
             gate: Gate::new(terms.hold),
             inspector: terms.inspector,
             malformed: terms.malformed,
-            usage: None,
+            heard: Heard::default(),
             tokens: Tokens(0),
             skipped: 0,
         }
@@ -150,9 +155,9 @@ impl Pump {
         self.skipped
     }
 
-    /// The usage that the provider reported last.
-    pub(super) fn usage(&self) -> Option<Usage> {
-        self.usage
+    /// What the answer has come to so far.
+    pub(super) fn heard(&self) -> &Heard {
+        &self.heard
     }
 
     /// When [`tick`](Self::tick) is to be called if nothing else happens.
@@ -229,7 +234,7 @@ impl Pump {
         step: &mut Step,
         now: Instant,
     ) -> Option<Result<(), Why>> {
-        let mut seen = Seen::by(self.inspector.as_mut());
+        let mut seen = Seen::by(self.inspector.as_mut(), &mut self.heard.said);
         let Ok(told) = self.answer.frame(frame, &mut |event| seen.take(&event)) else {
             return self.unread();
         };
@@ -240,7 +245,14 @@ impl Pump {
             failure,
             ..
         } = seen;
-        self.usage = usage.or(self.usage);
+        if let Some(usage) = usage {
+            let word = if self.answer.finished() {
+                Word::Final
+            } else {
+                Word::SoFar
+            };
+            self.heard.word = Some((usage, word));
+        }
         self.tokens += tokens;
         step.tokens += tokens;
         step.life = step.life.max(match told {

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::account::{Fate, Stake};
-use crate::dialect::Ask;
-use crate::exchange::{Bill, Measure, Usage};
+use crate::dialect::{self, Ask};
+use crate::exchange::{Bill, Task};
+use crate::relay::bill::Heard;
 use crate::relay::clocks::Clocks;
+use crate::relay::cut;
 use crate::relay::job::Job;
 use crate::relay::live::Lane;
 use crate::relay::pump::{Life, Pump, Step};
@@ -16,12 +18,13 @@ use crate::relay::standing::Pass;
 use crate::relay::verdict::{Judgement, Why};
 use crate::relay::walk::WayOut;
 use crate::relay::watch::Watch;
+use crate::relay::whole::Gathered;
 use crate::route::{Place, Target};
 use crate::telemetry::{Attempt, AttemptKind, ProviderCode};
-use crate::units::Tokens;
 use crate::upstream::{Call, Settled};
 
-/// One attempt at one target. Dropped, it closes its connection and gives its leave back.
+/// One attempt at one target. Dropped, it closes its connection and gives its leave back; if its
+/// request was sent, it is booked.
 pub(super) struct Turn<'j> {
     pub(super) job: &'j Job<'j>,
     pub(super) lane: &'j Lane,
@@ -35,15 +38,29 @@ pub(super) struct Turn<'j> {
     pub(super) pump: Option<Pump>,
     /// When its first token came.
     pub(super) first_token: Option<Instant>,
-    pub(super) usage: Option<Usage>,
+    /// What its target was asked for, once it has been sent.
+    pub(super) asked: Option<Task>,
+    /// What a whole answer came to; of a stream the pump knows.
+    pub(super) heard: Heard,
+    /// A whole answer on its way.
+    pub(super) body: Gathered,
     /// How long the head was held, and what opened the gate.
     pub(super) gate: Option<(Duration, &'static str)>,
-    tokens: Tokens,
+    /// Whether the client gets what it says.
+    fate: Fate,
+    state: State,
     /// What is set aside for it, from before anything is sent.
     pub(super) stake: Option<Stake<'j>>,
     pass: Pass,
     /// Set once its first token has come, for who watches it from outside.
     spoke: Option<Arc<AtomicBool>>,
+}
+
+/// Whether an attempt has been booked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Booked,
 }
 
 impl<'j> Turn<'j> {
@@ -70,9 +87,12 @@ impl<'j> Turn<'j> {
             call: None,
             pump: None,
             first_token: None,
-            usage: None,
+            asked: None,
+            heard: Heard::default(),
+            body: Gathered::default(),
             gate: None,
-            tokens: Tokens(0),
+            fate: Fate::Wasted,
+            state: State::Open,
             stake: None,
             pass,
             spoke: None,
@@ -124,13 +144,6 @@ impl<'j> Turn<'j> {
         }
     }
 
-    /// Notes what its stream has come to so far.
-    pub(super) fn tally(&mut self, pump: &Pump) {
-        self.usage = pump.usage();
-        self.tokens = pump.tokens();
-        self.record.skipped = pump.skipped();
-    }
-
     /// Its first token came at `now`.
     pub(super) fn began(&mut self, now: Instant) {
         self.first_token = Some(now);
@@ -143,25 +156,20 @@ impl<'j> Turn<'j> {
 
     /// Its answer is on its way to the client.
     pub(super) fn committed(&mut self) {
+        self.fate = Fate::Delivered;
         let policy = self.job.policy().breaker.as_ref();
         self.pass.committed(policy, Instant::now());
     }
 
     /// It answered to the end.
-    pub(super) fn served(mut self) -> Attempt {
+    pub(super) fn served(mut self) {
         let policy = self.job.policy().breaker.as_ref();
         self.pass.settle(Settled::Success, policy, Instant::now());
-        self.close(Fate::Delivered)
+        self.book();
     }
 
     /// It failed, and this was made of it.
-    pub(super) fn failed(
-        mut self,
-        why: &Why,
-        judged: &Judgement,
-        verdict: &'static str,
-        fate: Fate,
-    ) -> Attempt {
+    pub(super) fn failed(mut self, why: &Why, judged: &Judgement, verdict: &'static str) {
         let now = Instant::now();
         let policy = self.job.policy().breaker.as_ref();
         self.pass.settle(judged.health, policy, now);
@@ -178,43 +186,82 @@ impl<'j> Turn<'j> {
         self.record.class = Some(judged.class);
         self.record.verdict = Some(verdict);
         self.record.provider_code = provider_code(why);
-        self.close(fate)
-    }
-
-    /// It failed, or broke, before or after the commit: its tokens are thrown away unless the
-    /// client has them.
-    pub(super) fn discard(&mut self) {
-        self.record.discarded = self.tokens;
+        self.book();
     }
 
     /// It was ended by us, for `reason`: nothing is known against its target.
-    pub(super) fn cancelled(mut self, reason: &'static str, fate: Fate) -> Attempt {
+    pub(super) fn cancelled(mut self, reason: &'static str) {
         self.record.error = Some(reason);
-        self.close(fate)
+        self.book();
     }
 
-    fn close(mut self, fate: Fate) -> Attempt {
+    /// What it took, as far as that is known now.
+    pub(super) fn bill(&mut self) -> Option<Bill> {
+        if self.record.bill.is_none() && self.is_billed() {
+            let price = self.lane.target.price;
+            let prompt = || dialect::prompt(self.job.request);
+            let cut = std::mem::take(&mut self.body).whole();
+            cut::read(&cut, &mut self.heard.said);
+            self.record.bill = Some(self.heard().bill(prompt, price.as_ref()));
+        }
+        self.record.bill
+    }
+
+    /// Whether anything is taken for it: its request was sent, and no error status came back.
+    fn is_billed(&self) -> bool {
+        let is_good = self.record.status.is_none_or(|status| status == 200);
+        is_good && self.asked.is_some_and(|task| task != Task::Count)
+    }
+
+    fn heard(&self) -> &Heard {
+        self.pump.as_ref().map_or(&self.heard, Pump::heard)
+    }
+
+    /// Enters it in the record, and settles what it took.
+    fn book(&mut self) {
+        self.bill();
+        self.close();
+    }
+
+    fn close(&mut self) {
+        self.state = State::Booked;
         self.record.total = self.begun.elapsed();
-        self.record.bill = self.bill();
+        self.record.delivered = self.fate == Fate::Delivered;
+        if let Some(pump) = &self.pump {
+            self.record.skipped = pump.skipped();
+            if self.fate == Fate::Wasted {
+                self.record.discarded = pump.tokens();
+            }
+        }
         if let Some(Bill { usage, .. }) = self.record.bill {
-            let tokens = usage.input + usage.output;
-            self.pass.used(tokens, Instant::now());
+            self.pass.used(usage.input + usage.output, Instant::now());
         }
         if let Some(stake) = self.stake.take() {
-            stake.settle(self.record.bill.as_ref(), fate);
+            stake.settle(self.record.bill.as_ref(), self.fate);
         }
-        self.record
+        let blank = Attempt::at(Arc::clone(&self.record.target));
+        let record = std::mem::replace(&mut self.record, blank);
+        self.job.booked.push(record);
     }
+}
 
-    /// What it took, as far as that is known.
-    fn bill(&self) -> Option<Bill> {
-        let usage = self.usage?;
-        let price = self.target().price;
-        Some(Bill {
-            usage,
-            measure: Measure::Reported,
-            cost: price.map(|price| price.cost(&usage)),
-        })
+/// Its exchange is dropped or panics: what it took until now counts all the same.
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        if self.state == State::Booked || self.asked.is_none() {
+            return;
+        }
+        if !std::thread::panicking() {
+            self.record.error = Some("dropped");
+            return self.book();
+        }
+        self.record.error = Some("panicked");
+        if self.record.bill.is_none() && self.is_billed() {
+            let price = self.lane.target.price;
+            let body = self.job.request.body.len();
+            self.record.bill = Some(self.heard().bill_roughly(body, price.as_ref()));
+        }
+        self.close();
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use crate::dialect::{self, Voices};
-use crate::exchange::{Answer, Event, Failure, Finish, Piece, Usage};
+use crate::exchange::{Answer, Event, Failure, Finish, Piece};
+use crate::relay::bill::{Heard, Word};
 use crate::relay::inspect::Inspector;
 use crate::relay::turn::Turn;
 use crate::relay::verdict::Why;
@@ -23,7 +24,7 @@ pub(super) async fn read(
     limit: ByteSize,
 ) -> Result<Bytes, Why> {
     let mut hold = turn.job.budget.hold();
-    let mut body = Gathered::default();
+    turn.body = Gathered::default();
     let mut now = Instant::now();
     loop {
         let outside = pending::<Infallible>();
@@ -32,31 +33,31 @@ pub(super) async fn read(
             Raced::Gate => continue,
             Raced::Expired(expired) => return Err(Why::Expired(expired)),
             Raced::Done(Err(error)) => return Err(Why::Call(error)),
-            Raced::Done(Ok(None)) => return Ok(body.whole()),
+            Raced::Done(Ok(None)) => return Ok(std::mem::take(&mut turn.body).whole()),
             Raced::Done(Ok(Some(bytes))) => bytes,
         };
         now = Instant::now();
         turn.watch.clocks.progressed(now, Tokens(0));
-        if body.len().saturating_add(bytes.len()) > limit.as_len() {
+        if turn.body.len().saturating_add(bytes.len()) > limit.as_len() {
             return Err(Why::TooLarge);
         }
         if !hold.grow(bytes.len()) {
             return Err(Why::Budget);
         }
-        body.push(bytes);
+        turn.body.push(bytes);
     }
 }
 
-/// Looks for what makes a good status a bad answer; returns what the client is to have, and the
-/// usage.
+/// Looks for what makes a good status a bad answer; returns what the client is to have. What was
+/// heard counts however that ends.
 pub(super) fn check(
     voices: &Voices<'_>,
     body: &Bytes,
     mut inspector: Option<Inspector>,
     contract: Option<&Contract>,
-) -> Result<(Bytes, Option<Usage>), Why> {
+    heard: &mut Heard,
+) -> Result<Bytes, Why> {
     let mut terms = contract.map(Held::new);
-    let mut usage = None;
     let mut failure: Option<Box<Failure>> = None;
     let mut flaw = None;
     let told = dialect::whole(voices, body, &mut |event| {
@@ -66,8 +67,9 @@ pub(super) fn check(
         if let Some(terms) = &mut terms {
             terms.answer.event(&event);
         }
+        heard.said.event(&event);
         match event {
-            Event::Usage(seen) => usage = Some(seen),
+            Event::Usage(seen) => heard.word = Some((seen, Word::Final)),
             Event::Failed(seen) => failure = Some(Box::new(seen)),
             _ => {}
         }
@@ -82,8 +84,8 @@ pub(super) fn check(
     }
     match (flaw, inspector) {
         (Some(why), _) => Err(why),
-        (None, Some(inspector)) => inspector.end().map(|()| (told, usage)),
-        (None, None) => Ok((told, usage)),
+        (None, Some(inspector)) => inspector.end().map(|()| told),
+        (None, None) => Ok(told),
     }
 }
 
@@ -128,7 +130,7 @@ impl<'c> Held<'c> {
 
 /// A body in the making. One that comes in one piece is never copied.
 #[derive(Default)]
-struct Gathered {
+pub(super) struct Gathered {
     first: Bytes,
     rest: BytesMut,
 }
@@ -153,7 +155,8 @@ impl Gathered {
         self.rest.extend_from_slice(&bytes);
     }
 
-    fn whole(self) -> Bytes {
+    /// What there is of it.
+    pub(super) fn whole(self) -> Bytes {
         if self.rest.is_empty() {
             self.first
         } else {

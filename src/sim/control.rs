@@ -6,6 +6,7 @@ use crate::sim::entry::{End, Entry, Stage, hex};
 use crate::sim::head::Head;
 use crate::sim::journal::Journal;
 use crate::sim::script::{self, ParseError, Script};
+use crate::sim::speech::Counts;
 use crate::sim::state::State;
 use crate::sim::tally::Tally;
 
@@ -142,11 +143,24 @@ pub fn to_json(entry: &Entry, journal: &Journal) -> Value {
         "body_sha256": entry.body_sha256(),
         "script": entry.script().map(ToString::to_string),
         "tokens": entry.tokens(),
+        "taken": entry.truth().map(|truth| counts(&truth.taken)),
+        "told": entry.truth().and_then(|truth| truth.told.as_ref().map(counts)),
         "bytes": entry.bytes(),
         "protocol": entry.protocol().name(),
         "end": entry.end().map(End::name),
         "closed_after": after,
         "ended_ms": entry.ended_at().map(since),
+    })
+}
+
+/// What was taken or told.
+fn counts(counts: &Counts) -> Value {
+    json!({
+        "prompt": counts.prompt,
+        "cached": counts.cached,
+        "cache_write": counts.written,
+        "output": counts.completion(),
+        "reasoning": counts.thought,
     })
 }
 

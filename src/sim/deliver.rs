@@ -15,6 +15,7 @@ use crate::sim::script::{Fault, FaultKind, Framing, Length, Point, Script, Shape
 use crate::sim::speech::Origin;
 use crate::sim::spoken::{self, Writer};
 use crate::sim::steps::{Form, Parts, Piece, Step, Steps};
+use crate::sim::truth::Making;
 use crate::sim::voice::Voice;
 use crate::sim::wire::later;
 
@@ -66,11 +67,13 @@ fn measure(writer: &Writer<'_>, mut steps: Steps) -> u64 {
 }
 
 impl<L: Link> Exchange<'_, L> {
-    /// Sends an answer. `echo` is what was understood of the request.
+    /// Sends an answer. `echo` is what was understood of the request, `prompt` how many tokens it
+    /// has, each where the script wants it.
     pub(crate) async fn speak(
         mut self,
         asked: &Asked,
         echo: Option<String>,
+        prompt: Option<u64>,
     ) -> Result<Persistence, Over> {
         let script = self.script;
         if let Some(document) = self.scripted() {
@@ -85,6 +88,7 @@ impl<L: Link> Exchange<'_, L> {
             request: self.entry.number,
             body_bytes: self.entry.body_bytes(),
             canary: canary.as_deref(),
+            prompt,
             echo,
         };
         let (writer, parts) = Writer::new(self.voice, form, script, asked, &origin);
@@ -94,7 +98,9 @@ impl<L: Link> Exchange<'_, L> {
         } else {
             BodySize::Unknown
         };
+        let mut making = Making::new(self.entry, script, &writer, parts);
         self.prologue().await?;
+        making.begin();
         let content_type = match form {
             Form::Whole => {
                 let time = due(Instant::now(), script, last_token(&parts));
@@ -108,7 +114,7 @@ impl<L: Link> Exchange<'_, L> {
         if form != Form::Whole {
             outlet.ping_every(script.ping, ping);
         }
-        run(&mut steps, &writer, script, &parts, &mut outlet).await?;
+        run(&mut steps, &mut making, script, &parts, &mut outlet).await?;
         outlet.finish().await?;
         self.epilogue(persistence).await
     }
@@ -303,7 +309,7 @@ fn last_token(parts: &Parts) -> u64 {
 /// Sends the steps of an answer, each in its time.
 async fn run(
     steps: &mut Steps,
-    writer: &Writer<'_>,
+    making: &mut Making<'_>,
     script: &Script,
     parts: &Parts,
     outlet: &mut Outlet<'_, impl Link>,
@@ -331,7 +337,7 @@ async fn run(
                     }
                     outlet.tokens = outlet.tokens.saturating_add(said);
                 }
-                writer.write(piece, &mut outlet.body);
+                making.write(piece, &mut outlet.body);
                 if outlet.body.len() >= FULL {
                     outlet.flush().await?;
                 }

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::sim::head;
 use crate::sim::script::Script;
+use crate::sim::truth::Truth;
 
 /// How much of a body is kept.
 pub const KEPT_BODY: usize = 64 << 10;
@@ -32,6 +33,7 @@ pub struct Entry {
     model: OnceLock<Arc<str>>,
     body: OnceLock<Body>,
     script: OnceLock<Arc<Script>>,
+    truth: OnceLock<Truth>,
     pub(crate) tokens: AtomicU64,
     pub(crate) bytes: AtomicU64,
     ended: OnceLock<(End, Instant)>,
@@ -172,6 +174,7 @@ impl Entry {
             model: OnceLock::new(),
             body: OnceLock::new(),
             script: OnceLock::new(),
+            truth: OnceLock::new(),
             tokens: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             ended: OnceLock::new(),
@@ -237,6 +240,12 @@ impl Entry {
         self.script.get().map(AsRef::as_ref)
     }
 
+    /// What it took, once its answer is over; `None` if nothing: it was refused, or answered with an
+    /// error status.
+    pub fn truth(&self) -> Option<Truth> {
+        self.truth.get().copied()
+    }
+
     /// The tokens that the socket has accepted.
     pub fn tokens(&self) -> u64 {
         self.tokens.load(Ordering::Relaxed)
@@ -278,6 +287,10 @@ impl Entry {
 
     pub(crate) fn set_script(&self, script: Arc<Script>) {
         let _ = self.script.set(script);
+    }
+
+    pub(crate) fn set_truth(&self, truth: Truth) {
+        let _ = self.truth.set(truth);
     }
 
     /// Notes the end; only the first one counts. Tells whether this was it.

@@ -98,6 +98,27 @@ impl Heard {
         }
     }
 
+    /// How many messages there are, the instructions among them.
+    pub(crate) fn messages(&self) -> u64 {
+        self.turns.len().saturating_add(self.system.len()) as u64
+    }
+
+    /// Shows every text of it.
+    pub(crate) fn texts(&self, mut show: impl FnMut(&str)) {
+        self.system.iter().for_each(|text| show(text));
+        let parts = self.turns.iter().flat_map(|turn| &turn.parts);
+        for part in parts {
+            match part {
+                Part::Text(text) | Part::Result { text, .. } => show(text),
+                Part::Call { name, arguments } => {
+                    show(name);
+                    show(&arguments.to_string());
+                }
+                Part::Inline { .. } | Part::Linked(_) => {}
+            }
+        }
+    }
+
     /// The tools that may be called: with the choice `none` there are none.
     pub(crate) fn may_call(&mut self, choice: Option<&str>) {
         match choice {

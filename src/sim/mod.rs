@@ -37,7 +37,9 @@ mod steps;
 mod tally;
 mod text;
 mod tls;
+mod tokens;
 mod trouble;
+mod truth;
 mod voice;
 mod wire;
 
@@ -50,10 +52,12 @@ pub use journal::{Journal, NotSeen};
 pub use scenario::{Scenario, ScenarioError};
 pub use script::Script;
 pub use server::{Options, Sim, Snapshot};
+pub use speech::Counts;
 pub use state::{ANY, INLINE};
 pub use tally::Tally;
 pub use text::{GARBAGE, answer_text, scripted_calls, scripted_text};
 pub use tls::server_config;
+pub use truth::Truth;
 
 #[cfg(test)]
 mod tests;

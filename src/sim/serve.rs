@@ -13,14 +13,17 @@ use crate::sim::deliver::{Document, Exchange};
 use crate::sim::endpoint::{Endpoint, Task};
 use crate::sim::entry::{BodyRecorder, End};
 use crate::sim::head::{BodyLength, Head, Persistence};
+use crate::sim::heard::Heard;
 use crate::sim::intake::read_body;
 use crate::sim::journal::UnderWay;
 use crate::sim::link::{Broken, Last, Link, Over, Unfit};
 use crate::sim::reply::BodySize;
-use crate::sim::script::{Content, ErrorText, ParseError, Reading, Script, is_canary};
+use crate::sim::script::{Content, Counting, ErrorText, ParseError, Reading, Script, is_canary};
 use crate::sim::spoken;
 use crate::sim::state::State;
+use crate::sim::truth::Truth;
 use crate::sim::wire::later;
+use crate::sim::{openai, tokens};
 
 /// Why a request is not answered as asked.
 #[derive(Debug, thiserror::Error)]
@@ -188,7 +191,7 @@ impl<L: Link> Serving<'_, L> {
             && script.reading == Reading::Nothing
         {
             let exchange = self.begin(script, Persistence::Close);
-            let persistence = exchange.speak(&Asked::unread(), None).await?;
+            let persistence = exchange.speak(&Asked::unread(), None, None).await?;
             return Ok((persistence, script.clone()));
         }
         let bytes = &self.under_way.entry.bytes;
@@ -210,6 +213,7 @@ impl<L: Link> Serving<'_, L> {
         early: Option<Arc<Script>>,
         body: &[u8],
     ) -> Result<(Persistence, Arc<Script>), Failed> {
+        let task = self.endpoint.task;
         let told = catalog::tell(&self.endpoint, self.head, body, &self.state.models());
         let told = told.map_err(Refusal::Asked)?;
         let script = match told {
@@ -224,6 +228,13 @@ impl<L: Link> Serving<'_, L> {
             Some(Told { path, .. }) => early.unwrap_or_else(|| self.state.for_path(path)),
         };
         let document = told.map_or_else(Vec::new, |told| told.document);
+        if task == Task::Embeddings && script.status == 200 && script.body.is_none() {
+            let taken = openai::embedded(body.len() as u64);
+            self.under_way.entry.set_truth(Truth {
+                taken,
+                told: Some(taken),
+            });
+        }
         let exchange = self.begin(&script, self.head.persistence);
         let persistence = exchange.document(Document::json(document)).await?;
         Ok((persistence, script))
@@ -240,9 +251,13 @@ impl<L: Link> Serving<'_, L> {
         let asked = asked.map_err(Refusal::Asked)?;
         self.under_way.model(&asked.model);
         let script = self.script_for(early, &asked.model)?;
-        let echo = (script.content == Content::Echo).then(|| spoken::heard(voice, body).to_text());
+        let echoes = script.content == Content::Echo;
+        let counts = script.counting == Counting::Encoding;
+        let heard = (echoes || counts).then(|| spoken::heard(voice, body));
+        let echo = heard.as_ref().filter(|_| echoes).map(Heard::to_text);
+        let prompt = heard.as_ref().filter(|_| counts).map(tokens::prompt);
         let exchange = self.begin(&script, self.head.persistence);
-        let persistence = exchange.speak(&asked, echo).await?;
+        let persistence = exchange.speak(&asked, echo, prompt).await?;
         Ok((persistence, script))
     }
 

@@ -1,8 +1,9 @@
 //! What one answer says, in no format's words: its pieces, its calls, its counts. Pure.
 
 use crate::sim::asked::{Asked, Delivery};
-use crate::sim::script::{Content, Finish, Length, Script, Usage};
+use crate::sim::script::{Content, Counting, Finish, Length, Script, Usage};
 use crate::sim::text::{Call, Words, call};
+use crate::sim::tokens;
 
 /// What an answer takes from the request beside its JSON.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Origin<'a> {
     pub(crate) body_bytes: u64,
     /// `x-sim-canary`.
     pub(crate) canary: Option<&'a str>,
+    /// The tokens of the prompt, where the script wants them counted.
+    pub(crate) prompt: Option<u64>,
     /// What was understood of the request, where the script wants it said.
     pub(crate) echo: Option<String>,
 }
@@ -44,17 +47,17 @@ pub(crate) struct Speech<'a> {
 
 /// What an answer costs in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub struct Counts {
     /// All of the prompt.
-    pub(crate) prompt: u64,
+    pub prompt: u64,
     /// Of these, read from a cache.
-    pub(crate) cached: u64,
+    pub cached: u64,
     /// Of these, written to one.
-    pub(crate) written: u64,
+    pub written: u64,
     /// Of the answer, without reasoning.
-    pub(crate) said: u64,
+    pub said: u64,
     /// Of the reasoning.
-    pub(crate) thought: u64,
+    pub thought: u64,
 }
 
 /// Why an answer ends.
@@ -107,6 +110,7 @@ impl<'a> Speech<'a> {
             words,
             prompt: script
                 .prompt
+                .or(origin.prompt)
                 .unwrap_or_else(|| origin.body_bytes.div_ceil(4)),
         }
     }
@@ -168,7 +172,6 @@ impl<'a> Speech<'a> {
 
     /// The counts when so many tokens of each choice are out; `None` where they are not told.
     pub(crate) fn counts(&self, thoughts: u64, tokens: u64) -> Option<Counts> {
-        let all = |each: u64| each.saturating_mul(u64::from(self.choices));
         match self.script.usage {
             Usage::Missing => None,
             Usage::Zero => Some(Counts {
@@ -178,14 +181,47 @@ impl<'a> Speech<'a> {
                 said: 0,
                 thought: 0,
             }),
-            Usage::Asked | Usage::Every => Some(Counts {
-                prompt: self.prompt,
-                cached: self.script.cached,
-                written: self.script.cache_write,
-                said: all(tokens),
-                thought: all(thoughts),
-            }),
+            Usage::Asked | Usage::Every => Some(self.taken(thoughts, tokens)),
         }
+    }
+
+    /// The same whether they are told or not.
+    pub(crate) fn taken(&self, thoughts: u64, tokens: u64) -> Counts {
+        let all = |each: u64| each.saturating_mul(u64::from(self.choices));
+        let (said, thought) = match self.script.counting {
+            Counting::Own => (all(tokens), all(thoughts)),
+            Counting::Encoding => self.encoded(thoughts, tokens),
+        };
+        Counts {
+            prompt: self.prompt,
+            cached: self.script.cached,
+            written: self.script.cache_write,
+            said,
+            thought,
+        }
+    }
+
+    /// The tokens of all choices by the vendor's encoding: of the answer, and of the reasoning.
+    fn encoded(&self, thoughts: u64, tokens: u64) -> (u64, u64) {
+        let (mut said, mut thought) = (0_u64, 0_u64);
+        for choice in 0..self.choices {
+            let (mut text, mut reasoning) = (Vec::new(), Vec::new());
+            for token in 0..tokens {
+                let call = self.call(token);
+                if call.is_some_and(|call| call.first) {
+                    text.extend_from_slice(self.tool.as_bytes());
+                    text.extend_from_slice(b"{\\\"text\\\":\\\"");
+                }
+                self.token(choice, token, &mut text);
+                if call.is_some_and(|call| call.last) {
+                    text.extend_from_slice(b"\\\"}");
+                }
+            }
+            (0..thoughts).for_each(|at| self.thought(choice, at, &mut reasoning));
+            said = said.saturating_add(tokens::count(&meant(&text)));
+            thought = thought.saturating_add(tokens::count(&meant(&reasoning)));
+        }
+        (said, thought)
     }
 
     /// The counts of the whole answer.
@@ -194,9 +230,15 @@ impl<'a> Speech<'a> {
     }
 }
 
+/// What stands in a JSON string.
+fn meant(text: &[u8]) -> String {
+    let quoted = [b"\"", text, b"\""].concat();
+    serde_json::from_slice(&quoted).unwrap_or_default()
+}
+
 impl Counts {
     /// All of the answer, reasoning included.
-    pub(crate) fn completion(&self) -> u64 {
+    pub fn completion(&self) -> u64 {
         self.said.saturating_add(self.thought)
     }
 }

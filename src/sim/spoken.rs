@@ -4,7 +4,7 @@ use crate::sim::asked::{Asked, Refused};
 use crate::sim::endpoint::Endpoint;
 use crate::sim::head::Head;
 use crate::sim::heard::Heard;
-use crate::sim::script::Script;
+use crate::sim::script::{Script, Usage};
 use crate::sim::speech::{Origin, Speech};
 use crate::sim::steps::{Form, Parts, Piece};
 use crate::sim::voice::Voice;
@@ -101,6 +101,29 @@ impl<'a> Writer<'a> {
             (Voice::Gemini, Form::Whole) => Self::GeminiWhole(gemini::Whole::new(speech)),
         };
         (writer, parts)
+    }
+
+    /// What is said.
+    pub(crate) fn speech(&self) -> &Speech<'a> {
+        match self {
+            Self::OpenAiStream(writer) => writer.speech(),
+            Self::OpenAiWhole(writer) => writer.speech(),
+            Self::Completion(writer) => writer.speech(),
+            Self::AnthropicStream(writer) => writer.speech(),
+            Self::AnthropicWhole(writer) => writer.speech(),
+            Self::GeminiStream(writer) => writer.speech(),
+            Self::GeminiWhole(writer) => writer.speech(),
+        }
+    }
+
+    /// Whether a piece tells the counts of the whole answer.
+    pub(crate) fn tells(&self, piece: Piece) -> bool {
+        match (self, piece) {
+            (Self::OpenAiStream(_), Piece::Finish) => self.speech().script.usage == Usage::Every,
+            (Self::AnthropicStream(_) | Self::GeminiStream(_), Piece::Finish)
+            | (_, Piece::Usage) => true,
+            _ => false,
+        }
     }
 
     /// Adds a piece.

@@ -9,10 +9,12 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
-use crate::exchange::{Class, Delivery, Usage};
+use crate::exchange::{Bill, Class, Delivery, Measure, Usage};
 use crate::telemetry::Timestamp;
 use crate::telemetry::record::{Attempt, Connection, ProviderCode, Record};
+use crate::units::MicroUsd;
 
 /// The longest line, its newline included, in bytes.
 pub(super) const LINE_LIMIT: usize = 16 << 10;
@@ -61,6 +63,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<IpAddr>,
     protocol: &'static str,
     endpoint: &'static str,
@@ -72,6 +76,8 @@ struct Line<'a> {
     variant: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider: Option<Cow<'a, str>>,
     status: u16,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,7 +88,13 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     left_out: BTreeMap<&'a str, &'static str>,
     #[serde(flatten)]
-    usage: Option<UsageLine>,
+    bill: Option<BillLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    wasted_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wasted_cost_usd: Option<Box<RawValue>>,
     request_bytes: u64,
     response_bytes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,10 +110,13 @@ struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn of(record: &'a Record, attempts: Attempts<'a>) -> Self {
+        let target = record.answered_by().map(|attempt| &*attempt.target);
+        let wasted = record.wasted();
         Self {
             time: Timestamp(record.began),
             request_id: plain(&record.request_id),
             key: record.key.as_deref().map(plain),
+            session: record.session.map(|session| session.to_string()),
             client: record.client,
             protocol: record.protocol.name(),
             endpoint: record.endpoint.name(),
@@ -110,7 +125,8 @@ impl<'a> Line<'a> {
                 .map(|delivery| matches!(delivery, Delivery::Stream(_))),
             route: record.route.as_deref().map(plain),
             variant: record.variant.as_deref().map(plain),
-            target: record.answered_by().map(|attempt| plain(&attempt.target)),
+            target: target.map(plain),
+            provider: target.and_then(|target| Some(plain(target.split_once('/')?.0))),
             status: record.status,
             outcome: record.outcome.name(),
             reason: record.reason,
@@ -121,7 +137,10 @@ impl<'a> Line<'a> {
                 .iter()
                 .map(|(target, reason)| (&**target, *reason))
                 .collect(),
-            usage: record.usage.map(UsageLine::of),
+            bill: record.bill().map(BillLine::of),
+            cost_usd: record.cost().and_then(decimal),
+            wasted_tokens: wasted.map_or(0, |wasted| wasted.tokens.0),
+            wasted_cost_usd: wasted.and_then(|wasted| decimal(wasted.cost?)),
             request_bytes: record.body_bytes,
             response_bytes: record.sent_bytes,
             first_byte_ms: record.first_byte.map(millis),
@@ -147,6 +166,12 @@ struct AttemptLine<'a> {
     verdict: Option<&'static str>,
     #[serde(skip_serializing_if = "is_zero")]
     discarded_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<TokensLine>,
+    #[serde(skip_serializing_if = "is_false")]
+    estimated: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<Box<RawValue>>,
     #[serde(skip_serializing_if = "is_zero")]
     skipped_frames: u64,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
@@ -172,6 +197,9 @@ impl<'a> AttemptLine<'a> {
             class: attempt.class.map(Class::name),
             verdict: attempt.verdict,
             discarded_tokens: attempt.discarded.0,
+            tokens: attempt.bill.map(|bill| TokensLine::of(&bill.usage)),
+            estimated: attempt.bill.as_ref().is_some_and(is_estimated),
+            cost_usd: attempt.bill.and_then(|bill| decimal(bill.cost?)),
             skipped_frames: attempt.skipped.into(),
             dropped: &attempt.dropped,
             provider_code: attempt.provider_code.as_ref().map(ProviderCode::as_str),
@@ -183,27 +211,76 @@ impl<'a> AttemptLine<'a> {
     }
 }
 
+/// What the answer took.
 #[derive(Serialize)]
-struct UsageLine {
-    #[serde(rename = "input_tokens")]
-    input: u64,
-    #[serde(rename = "output_tokens")]
-    output: u64,
-    #[serde(rename = "cached_tokens")]
-    cached: u64,
-    #[serde(rename = "reasoning_tokens")]
-    reasoning: u64,
+struct BillLine {
+    input_tokens: u64,
+    output_tokens: u64,
+    cached_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_write_tokens: u64,
+    reasoning_tokens: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    audio_tokens: u64,
+    #[serde(skip_serializing_if = "is_false")]
+    estimated: bool,
 }
 
-impl UsageLine {
-    fn of(usage: Usage) -> Self {
+impl BillLine {
+    fn of(bill: &Bill) -> Self {
+        let usage = &bill.usage;
+        Self {
+            input_tokens: usage.input.0,
+            output_tokens: usage.output.0,
+            cached_tokens: usage.cached.0,
+            cache_write_tokens: usage.cache_write.0,
+            reasoning_tokens: usage.reasoning.0,
+            audio_tokens: usage.audio.0,
+            estimated: is_estimated(bill),
+        }
+    }
+}
+
+/// What an attempt took.
+#[derive(Serialize)]
+struct TokensLine {
+    input: u64,
+    output: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cached: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    cache_write: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    reasoning: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    audio: u64,
+}
+
+impl TokensLine {
+    fn of(usage: &Usage) -> Self {
         Self {
             input: usage.input.0,
             output: usage.output.0,
             cached: usage.cached.0,
+            cache_write: usage.cache_write.0,
             reasoning: usage.reasoning.0,
+            audio: usage.audio.0,
         }
     }
+}
+
+fn is_estimated(bill: &Bill) -> bool {
+    bill.measure == Measure::Estimated
+}
+
+/// Dollars as a JSON number, every digit of them: through a float some would be lost.
+fn decimal(cost: MicroUsd) -> Option<Box<RawValue>> {
+    RawValue::from_string(cost.to_string()).ok()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
@@ -246,7 +323,7 @@ mod tests {
 
     use super::*;
     use crate::exchange::UsageWish;
-    use crate::telemetry::record::{AttemptKind, Endpoint, Outcome, Protocol};
+    use crate::telemetry::record::{AttemptKind, Endpoint, Outcome, Protocol, SessionHash};
     use crate::units::Tokens;
 
     fn record() -> Record {
@@ -268,6 +345,15 @@ mod tests {
             discarded: Tokens(3),
             provider_code: ProviderCode::of("insufficient_quota"),
             connection: Some(Connection::Reused),
+            bill: Some(Bill {
+                usage: Usage {
+                    input: Tokens(12),
+                    output: Tokens(3),
+                    ..Usage::default()
+                },
+                measure: Measure::Estimated,
+                cost: Some(MicroUsd(81)),
+            }),
             first_byte: Some(Duration::from_millis(80)),
             total: Duration::from_micros(81_500),
             ..Attempt::at("openai/gpt".into())
@@ -276,6 +362,18 @@ mod tests {
             kind: AttemptKind::Fallback,
             status: Some(200),
             connection: Some(Connection::Fresh),
+            delivered: true,
+            bill: Some(Bill {
+                usage: Usage {
+                    input: Tokens(12),
+                    cached: Tokens(4),
+                    output: Tokens(34),
+                    reasoning: Tokens(5),
+                    ..Usage::default()
+                },
+                measure: Measure::Reported,
+                cost: Some(MicroUsd(1_000_120)),
+            }),
             first_byte: Some(Duration::from_millis(200)),
             first_token: Some(Duration::from_millis(350)),
             total: Duration::from_secs(2),
@@ -283,17 +381,13 @@ mod tests {
         };
         let record = Record {
             key: Some("support-app".into()),
+            session: Some(SessionHash::of("a session")),
             client: Some(IpAddr::from([192, 0, 2, 1])),
             route: Some("support".into()),
             endpoint: Endpoint::ChatCompletions,
             delivery: Some(Delivery::Stream(UsageWish::NotAsked)),
             status: 200,
             attempts: vec![failed, served],
-            usage: Some(Usage {
-                input: Tokens(12),
-                output: Tokens(34),
-                ..Usage::default()
-            }),
             body_bytes: 1024,
             sent_bytes: 4096,
             first_byte: Some(Duration::from_micros(432_001)),

@@ -14,6 +14,6 @@ pub use metrics::{
 };
 pub use record::{
     Attempt, AttemptKind, Connection, Endpoint, Outcome, Protocol, ProviderCode, Record,
-    fallback_reason,
+    SessionHash, Wasted, cost, fallback_reason,
 };
 pub use time::Timestamp;

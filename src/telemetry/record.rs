@@ -2,12 +2,15 @@
 //! the metrics. Names are shared (`Arc<str>`) or static, so a record costs next to nothing.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::exchange::{Bill, Class, Delivery, Usage};
-use crate::units::Tokens;
+use sha2::{Digest as _, Sha256};
+
+use crate::exchange::{Bill, Class, Delivery};
+use crate::units::{MicroUsd, Tokens};
 
 /// What happened in one exchange.
 #[derive(Clone, Debug)]
@@ -18,6 +21,8 @@ pub struct Record {
     pub request_id: String,
     /// The client key's name; never the key.
     pub key: Option<Arc<str>>,
+    /// Which session it belongs to, where the client says so.
+    pub session: Option<SessionHash>,
     /// Who called, by address.
     pub client: Option<IpAddr>,
     /// The route's name in the config. `None` for a model that no route has: a name that only a
@@ -37,8 +42,6 @@ pub struct Record {
     pub attempts: Vec<Attempt>,
     /// The targets that were not asked, each with its reason.
     pub left_out: Vec<(Arc<str>, &'static str)>,
-    /// The tokens of the answer that the client got.
-    pub usage: Option<Usage>,
     /// The request body's length in bytes, as far as it was read.
     pub body_bytes: u64,
     /// Bytes of the answer's body that were sent.
@@ -66,6 +69,7 @@ impl Record {
             began,
             request_id,
             key: None,
+            session: None,
             client: None,
             route: None,
             variant: None,
@@ -75,7 +79,6 @@ impl Record {
             status: 0,
             attempts: Vec::new(),
             left_out: Vec::new(),
-            usage: None,
             body_bytes: 0,
             sent_bytes: 0,
             first_byte: None,
@@ -98,9 +101,72 @@ impl Record {
         }
     }
 
+    /// What the answer took that the client got, or got a part of.
+    pub fn bill(&self) -> Option<&Bill> {
+        let delivered = self.attempts.iter().find(|attempt| attempt.delivered)?;
+        delivered.bill.as_ref()
+    }
+
+    /// What all its attempts cost; `None` if no price is known for any of them.
+    pub fn cost(&self) -> Option<MicroUsd> {
+        cost(&self.attempts)
+    }
+
+    /// What the attempts took whose words the client did not get; `None` if none took anything.
+    pub fn wasted(&self) -> Option<Wasted> {
+        let bills = self.attempts.iter().filter(|attempt| !attempt.delivered);
+        let bills = bills.filter_map(|attempt| attempt.bill);
+        bills.fold(None, |sum: Option<Wasted>, bill| {
+            let sum = sum.unwrap_or_default();
+            Some(Wasted {
+                tokens: sum.tokens + bill.usage.input + bill.usage.output,
+                cost: match (sum.cost, bill.cost) {
+                    (Some(so_far), Some(cost)) => Some(so_far + cost),
+                    (one, other) => one.or(other),
+                },
+            })
+        })
+    }
+
     /// Why another target than the first answered.
     pub fn fallback_reason(&self) -> Option<&'static str> {
         fallback_reason(&self.attempts, &self.attempts.last()?.target)
+    }
+}
+
+/// What thrown-away attempts took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wasted {
+    /// Input and output together.
+    pub tokens: Tokens,
+    /// Their price; `None` if none is known.
+    pub cost: Option<MicroUsd>,
+}
+
+/// What attempts cost together; `None` if no price is known for any of them.
+pub fn cost(attempts: &[Attempt]) -> Option<MicroUsd> {
+    let costs = attempts.iter().filter_map(|attempt| attempt.bill?.cost);
+    costs.reduce(|sum, cost| sum + cost)
+}
+
+/// A session's name as a log may have it: the first eight bytes of its SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionHash([u8; 8]);
+
+impl SessionHash {
+    /// The hash of a session's name.
+    pub fn of(name: &str) -> Self {
+        let mut hash = [0; 8];
+        let whole = Sha256::digest(name);
+        hash.iter_mut().zip(whole).for_each(|(to, byte)| *to = byte);
+        Self(hash)
+    }
+}
+
+/// Sixteen lower-case hexadecimal digits.
+impl fmt::Display for SessionHash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:016x}", u64::from_be_bytes(self.0))
     }
 }
 
@@ -135,6 +201,8 @@ pub struct Attempt {
     pub discarded: Tokens,
     /// Frames that could not be read and were left out of the answer (`malformed: skip`).
     pub skipped: u32,
+    /// Whether the client got its words, or a part of them.
+    pub delivered: bool,
     /// What it took; `None` if nothing is known to have been taken.
     pub bill: Option<Bill>,
     /// The client's parameters that the target did not hear of.
@@ -163,6 +231,7 @@ impl Attempt {
             verdict: None,
             discarded: Tokens(0),
             skipped: 0,
+            delivered: false,
             bill: None,
             dropped: Vec::new(),
             provider_code: None,

@@ -76,7 +76,15 @@ const ALWAYS: [&str; 11] = [
 ];
 
 /// Fields that may be there.
-const SOMETIMES: [&str; 14] = [
+const SOMETIMES: [&str; 22] = [
+    "session",
+    "provider",
+    "cache_write_tokens",
+    "audio_tokens",
+    "estimated",
+    "cost_usd",
+    "wasted_tokens",
+    "wasted_cost_usd",
     "held_ms",
     "commit",
     "key",
@@ -375,7 +383,7 @@ async fn the_metrics_count_by_route_and_outcome() {
             4.0,
         ),
         (
-            "gen_ai_client_token_usage_total{target=\"sim/m\",type=\"output\"}",
+            "gen_ai_client_token_usage_total{fate=\"delivered\",measure=\"reported\",route=\"model\",target=\"sim/m\",type=\"output\"}",
             15.0,
         ),
         ("segue_panics_total", 0.0),

@@ -11,6 +11,7 @@
     reason = "a test that panics is a test that fails"
 )]
 
+mod bills;
 mod dialects;
 mod edge_canary;
 mod edge_drain;
@@ -31,6 +32,7 @@ mod http2;
 mod relay_abort;
 mod relay_backpressure;
 mod relay_bounds;
+mod relay_dropped;
 mod relay_faults;
 mod relay_headers;
 mod relay_hedge;

@@ -24,6 +24,11 @@ impl<'a> Stream<'a> {
         Self { speech, blank, end }
     }
 
+    /// What is said.
+    pub(crate) fn speech(&self) -> &Speech<'a> {
+        &self.speech
+    }
+
     /// Adds the events of a piece.
     pub(crate) fn write(&self, piece: Piece, out: &mut Vec<u8>) {
         match piece {

@@ -19,6 +19,11 @@ impl<'a> Whole<'a> {
         Self { speech }
     }
 
+    /// What is said.
+    pub(crate) fn speech(&self) -> &Speech<'a> {
+        &self.speech
+    }
+
     /// Adds a piece of the document.
     pub(crate) fn write(&self, piece: Piece, out: &mut Vec<u8>) {
         match piece {

@@ -27,6 +27,11 @@ impl<'a> Completion<'a> {
         }
     }
 
+    /// What is said.
+    pub(crate) fn speech(&self) -> &Speech<'a> {
+        &self.terms.speech
+    }
+
     /// Adds a piece.
     pub(crate) fn write(&self, piece: Piece, out: &mut Vec<u8>) {
         match (self.form, piece) {

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::sim::asked::Refused;
+use crate::sim::speech::Counts;
 
 /// What an embeddings request asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -99,13 +100,24 @@ pub(crate) fn embeddings(asked: &EmbeddingsAsked, body_bytes: u64) -> Vec<u8> {
             vector(input, asked)
         );
     }
-    let tokens = body_bytes.div_ceil(4);
+    let tokens = embedded(body_bytes).prompt;
     let model = serde_json::to_string(&asked.model).unwrap_or_default();
     let _ = write!(
         out,
         "],\"model\":{model},\"usage\":{{\"prompt_tokens\":{tokens},\"total_tokens\":{tokens}}}}}"
     );
     out
+}
+
+/// What vectors take.
+pub(crate) fn embedded(body_bytes: u64) -> Counts {
+    Counts {
+        prompt: body_bytes.div_ceil(4),
+        cached: 0,
+        written: 0,
+        said: 0,
+        thought: 0,
+    }
 }
 
 fn vector(input: usize, asked: &EmbeddingsAsked) -> String {

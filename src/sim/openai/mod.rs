@@ -17,7 +17,7 @@ pub(crate) use ask::{asked, completion_asked};
 pub(crate) use azure::{checked as azure_checked, error as azure_error, headers as azure_headers};
 pub(crate) use catalog::{model, models};
 pub(crate) use completion::Completion;
-pub(crate) use embeddings::{EmbeddingsAsked, embeddings};
+pub(crate) use embeddings::{EmbeddingsAsked, embedded, embeddings};
 pub(crate) use error::status_error;
 pub(crate) use heard::{completion_heard, heard};
 pub(crate) use stream::Stream;

@@ -32,6 +32,11 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// What is said.
+    pub(crate) fn speech(&self) -> &Speech<'a> {
+        &self.terms.speech
+    }
+
     /// Adds the events of a piece: one, or one a choice.
     pub(crate) fn write(&self, piece: Piece, out: &mut Vec<u8>) {
         match piece {

@@ -27,6 +27,11 @@ impl<'a> Whole<'a> {
         }
     }
 
+    /// What is said.
+    pub(crate) fn speech(&self) -> &Speech<'a> {
+        &self.terms.speech
+    }
+
     /// Adds a piece of the document.
     pub(crate) fn write(&self, piece: Piece, out: &mut Vec<u8>) {
         match piece {

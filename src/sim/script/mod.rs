@@ -11,8 +11,8 @@ mod words;
 
 pub use error::ParseError;
 pub use model::{
-    Chunks, Content, DEFAULT_TOKENS, Done, Drip, Encoding, ErrorText, Fault, FaultKind, Finish,
-    Framing, Length, Newline, Point, Reading, Role, Script, Shape, Usage,
+    Chunks, Content, Counting, DEFAULT_TOKENS, Done, Drip, Encoding, ErrorText, Fault, FaultKind,
+    Finish, Framing, Length, Newline, Point, Reading, Role, Script, Shape, Usage,
 };
 
 pub(crate) use parse::list;

@@ -63,6 +63,8 @@ pub struct Script {
     pub cached: u64,
     /// `cache_write=`: how many of them were written to one.
     pub cache_write: u64,
+    /// `counted`: what the token counts are.
+    pub counting: Counting,
     /// `no_done`, `done_twice`: the stream's end mark.
     pub done: Done,
     /// `crlf`: how the stream's lines end.
@@ -227,6 +229,15 @@ pub enum Usage {
     Every,
 }
 
+/// What token counts are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counting {
+    /// The simulator's own: a quarter of the request's bytes, and the pieces that are said.
+    Own,
+    /// Tokens of the encoding `o200k_base`, as a vendor counts them.
+    Encoding,
+}
+
 /// How often `[DONE]` comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Done {
@@ -354,6 +365,7 @@ impl Default for Script {
             prompt: None,
             cached: 0,
             cache_write: 0,
+            counting: Counting::Own,
             done: Done::Once,
             newline: Newline::Lf,
             chunks: Chunks::Due,

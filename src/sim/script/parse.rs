@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::sim::script::error::ParseError;
 use crate::sim::script::item::Item;
 use crate::sim::script::model::{
-    Content, Done, Fault, FaultKind, Finish, Framing, Newline, Point, Reading, Script, Shape,
+    Content, Counting, Done, Fault, FaultKind, Finish, Framing, Newline, Point, Reading, Script,
+    Shape,
 };
 use crate::sim::script::{value, words};
 
@@ -122,7 +123,7 @@ fn apply(item: Item, script: &mut Script) -> Result<(), ParseError> {
     match item.key.as_str() {
         "text" | "tools" | "refusal" | "echo" => apply_content(&item, script),
         "tokens" | "token_bytes" | "event_bytes" | "thinking" | "canary" | "role" | "finish"
-        | "no_finish" | "usage" | "prompt" | "cached" | "cache_write" | "no_done"
+        | "no_finish" | "usage" | "prompt" | "cached" | "cache_write" | "counted" | "no_done"
         | "done_twice" | "whole" | "empty" => apply_answer(&item, script),
         _ => apply_wire(item, script),
     }
@@ -161,6 +162,7 @@ fn apply_answer(item: &Item, script: &mut Script) -> Result<(), ParseError> {
         "prompt" => script.prompt = Some(item.size(0..=u64::from(u32::MAX))?),
         "cached" => script.cached = item.size(0..=u64::from(u32::MAX))?,
         "cache_write" => script.cache_write = item.size(0..=u64::from(u32::MAX))?,
+        "counted" => script.counting = item.flag(Counting::Encoding)?,
         "no_done" => script.done = item.flag(Done::Missing)?,
         "done_twice" => script.done = item.flag(Done::Twice)?,
         "whole" => script.shape = item.flag(Shape::Whole)?,

@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::sim::script::model::{
-    Chunks, Content, DEFAULT_TOKENS, Done, Fault, FaultKind, Finish, Framing, Length, Newline,
-    Point, Reading, Role, Script, Shape, Usage,
+    Chunks, Content, Counting, DEFAULT_TOKENS, Done, Fault, FaultKind, Finish, Framing, Length,
+    Newline, Point, Reading, Role, Script, Shape, Usage,
 };
 use crate::sim::script::value::{Quoted, show_duration, show_size};
 
@@ -114,6 +114,7 @@ impl Script {
             (self.usage == Usage::Missing, "usage=none"),
             (self.usage == Usage::Zero, "usage=zero"),
             (self.usage == Usage::Every, "usage=every"),
+            (self.counting == Counting::Encoding, "counted"),
             (self.done == Done::Missing, "no_done"),
             (self.done == Done::Twice, "done_twice"),
             (self.shape == Shape::Whole, "whole"),

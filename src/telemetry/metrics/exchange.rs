@@ -1,5 +1,6 @@
 //! What an exchange counts for.
 
+use crate::exchange::{Bill, Trust};
 use crate::telemetry::record::{AttemptKind, Outcome, Record};
 
 use super::Metrics;
@@ -55,7 +56,7 @@ impl Metrics {
             let held = held.as_secs_f64();
             self.held.with_label_values(&[route]).observe(held);
         }
-        self.count_tokens(record, &known);
+        self.count_bills(record, route, &known);
     }
 
     fn count_fallbacks(&self, record: &Record, route: &str, known: &Known) {
@@ -83,20 +84,41 @@ impl Metrics {
         }
     }
 
-    fn count_tokens(&self, record: &Record, known: &Known) {
-        let (Some(usage), Some(attempt)) = (record.usage, record.answered_by()) else {
-            return;
-        };
-        let target = known.target(&attempt.target);
-        for (kind, tokens) in [
-            ("input", usage.input),
-            ("output", usage.output),
-            ("cached", usage.cached),
-            ("reasoning", usage.reasoning),
-        ] {
-            self.tokens
-                .with_label_values(&[target, kind])
-                .inc_by(tokens.0);
+    fn count_bills(&self, record: &Record, route: &str, known: &Known) {
+        let key = known.key(record.key.as_ref());
+        for attempt in &record.attempts {
+            let Some(Bill {
+                usage,
+                measure,
+                cost,
+            }) = attempt.bill
+            else {
+                continue;
+            };
+            let target = known.target(&attempt.target);
+            let fate = if attempt.delivered {
+                "delivered"
+            } else {
+                "wasted"
+            };
+            for (kind, tokens) in [
+                ("input", usage.input),
+                ("output", usage.output),
+                ("cached", usage.cached),
+                ("cache_write", usage.cache_write),
+                ("reasoning", usage.reasoning),
+            ] {
+                self.tokens
+                    .with_label_values(&[route, target, kind, measure.name(), fate])
+                    .inc_by(tokens.0);
+            }
+            if let Some(cost) = cost {
+                self.cost.add(&[route, target, fate], cost);
+                self.key_cost.add(&[key, fate], cost);
+            }
+            if usage.trust != Trust::Sound {
+                self.suspicious.with_label_values(&[target]).inc();
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The metrics: counted on the way, rendered for Prometheus when asked.
 
 mod exchange;
+mod money;
 pub mod names;
 mod process;
 mod series;
@@ -15,6 +16,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use self::money::Money;
 use self::names::Family;
 
 pub use self::process::descriptor_limit;
@@ -57,6 +59,9 @@ pub struct Metrics {
     first_token: HistogramVec,
     duration: HistogramVec,
     tokens: IntCounterVec,
+    cost: Money,
+    key_cost: Money,
+    suspicious: IntCounterVec,
     in_flight: IntGauge,
     aborts: IntCounter,
     panics: IntCounter,
@@ -100,6 +105,9 @@ impl Metrics {
             first_token: histograms(to, names::FIRST_TOKEN, &FIRST_TOKEN_BOUNDS)?,
             duration: histograms(to, names::DURATION, &DURATION_BOUNDS)?,
             tokens: counters(to, names::TOKENS)?,
+            cost: add(to, Money::try_new(names::COST))?,
+            key_cost: add(to, Money::try_new(names::KEY_COST))?,
+            suspicious: counters(to, names::SUSPICIOUS)?,
             in_flight: gauge(to, names::IN_FLIGHT)?,
             aborts: counter(to, names::ABORTS)?,
             panics: counter(to, names::PANICS)?,

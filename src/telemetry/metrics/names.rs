@@ -45,8 +45,14 @@ families! {
         "From the request to the first token of the answer that the client got.";
     DURATION = "gen_ai_server_request_duration_seconds" ["route"]
         "From the request to the end of the answer, for exchanges that asked a target.";
-    TOKENS = "gen_ai_client_token_usage_total" ["target", "type"]
-        "Tokens of the answers that clients got. Cached are part of input, reasoning of output.";
+    TOKENS = "gen_ai_client_token_usage_total" ["route", "target", "type", "measure", "fate"]
+        "Tokens that attempts took. Cached and cache_write are part of input, reasoning of output.";
+    COST = "segue_cost_usd_total" ["route", "target", "fate"]
+        "What attempts cost, in US dollars, by what became of their answers.";
+    KEY_COST = "segue_key_cost_usd_total" ["key", "fate"]
+        "What attempts for a client key cost, in US dollars.";
+    SUSPICIOUS = "segue_suspicious_usage_total" ["target"]
+        "Attempts whose provider reported token counts that cannot be.";
     IN_FLIGHT = "segue_exchanges_in_flight" []
         "Exchanges under way.";
     ABORTS = "segue_client_aborts_total" []

@@ -21,12 +21,20 @@ pub struct Known {
     pub routes: BTreeSet<Arc<str>>,
     /// Its targets, `provider/model`.
     pub targets: BTreeSet<Arc<str>>,
+    /// The names of its client keys.
+    pub keys: BTreeSet<Arc<str>>,
 }
 
 impl Known {
     /// The route's name as a label.
     pub(super) fn route<'a>(&self, name: Option<&'a Arc<str>>) -> &'a str {
         name.filter(|name| self.routes.contains(*name))
+            .map_or(OTHER, |name| name)
+    }
+
+    /// The key's name as a label; also where none was asked for.
+    pub(super) fn key<'a>(&self, name: Option<&'a Arc<str>>) -> &'a str {
+        name.filter(|name| self.keys.contains(*name))
             .map_or(OTHER, |name| name)
     }
 
@@ -59,7 +67,13 @@ impl Metrics {
         retain(&self.first_token, |labels| has(labels, "route", route));
         retain(&self.duration, |labels| has(labels, "route", route));
         retain(&self.attempts, |labels| has(labels, "target", target));
-        retain(&self.tokens, |labels| has(labels, "target", target));
+        let both =
+            |labels: &[LabelPair]| has(labels, "route", route) && has(labels, "target", target);
+        retain(&self.tokens, both);
+        retain(&self.cost.0, both);
+        let key = |value: &str| value == OTHER || known.keys.contains(value);
+        retain(&self.key_cost.0, |labels| has(labels, "key", key));
+        retain(&self.suspicious, |labels| has(labels, "target", target));
         retain(&self.discarded, |labels| has(labels, "target", target));
         retain(&self.breakers, |labels| has(labels, "target", target));
         retain(&self.held, |labels| has(labels, "route", route));

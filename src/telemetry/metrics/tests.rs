@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::*;
-use crate::exchange::Usage;
+use crate::exchange::{Bill, Measure, Trust, Usage};
 use crate::telemetry::record::{Attempt, AttemptKind, Outcome, Protocol, Record};
-use crate::units::{ByteSize, Tokens};
+use crate::units::{ByteSize, MicroUsd, Tokens};
 use crate::upstream::BreakerState;
 
 fn metrics() -> Metrics {
@@ -20,6 +20,7 @@ fn known(routes: &[&str], targets: &[&str]) -> Known {
     Known {
         routes: names(routes),
         targets: names(targets),
+        keys: names(&["app"]),
     }
 }
 
@@ -43,21 +44,37 @@ fn rescued() -> Record {
     let failed = Attempt {
         error: Some("quota"),
         discarded: Tokens(3),
+        bill: Some(Bill {
+            usage: Usage {
+                input: Tokens(9),
+                output: Tokens(3),
+                trust: Trust::Absurd,
+                ..Usage::default()
+            },
+            measure: Measure::Estimated,
+            cost: Some(MicroUsd(1_200_007)),
+        }),
         ..Attempt::at("openai/gpt".into())
     };
     let served = Attempt {
         kind: AttemptKind::Fallback,
+        delivered: true,
+        bill: Some(Bill {
+            usage: Usage {
+                input: Tokens(7),
+                output: Tokens(5),
+                ..Usage::default()
+            },
+            measure: Measure::Reported,
+            cost: Some(MicroUsd(20)),
+        }),
         ..Attempt::at("onprem/qwen".into())
     };
     Record {
         attempts: vec![failed, served],
         held: Some(Duration::from_millis(40)),
         commit: Some("tokens"),
-        usage: Some(Usage {
-            input: Tokens(7),
-            output: Tokens(5),
-            ..Usage::default()
-        }),
+        key: Some("app".into()),
         first_token: Some(Duration::from_millis(300)),
         total: Duration::from_secs(2),
         ..record("support", Outcome::Served)
@@ -86,13 +103,26 @@ fn an_exchange_counts_its_outcome_attempts_times_and_tokens() {
             1.0,
         ),
         (
-            r#"gen_ai_client_token_usage_total{target="onprem/qwen",type="input"}"#,
+            r#"gen_ai_client_token_usage_total{fate="delivered",measure="reported",route="support",target="onprem/qwen",type="input"}"#,
             7.0,
         ),
         (
-            r#"gen_ai_client_token_usage_total{target="onprem/qwen",type="output"}"#,
+            r#"gen_ai_client_token_usage_total{fate="delivered",measure="reported",route="support",target="onprem/qwen",type="output"}"#,
             5.0,
         ),
+        (
+            r#"gen_ai_client_token_usage_total{fate="wasted",measure="estimated",route="support",target="openai/gpt",type="input"}"#,
+            9.0,
+        ),
+        (
+            r#"segue_cost_usd_total{fate="wasted",route="support",target="openai/gpt"}"#,
+            1.200_007,
+        ),
+        (
+            r#"segue_key_cost_usd_total{fate="delivered",key="app"}"#,
+            0.000_02,
+        ),
+        (r#"segue_suspicious_usage_total{target="openai/gpt"}"#, 1.0),
         (
             r#"gen_ai_server_time_to_first_token_seconds_sum{route="support"}"#,
             0.3,
@@ -216,10 +246,17 @@ fn every_metric_is_rendered_under_its_name_and_no_other() {
             .map(|kind| Attempt {
                 kind,
                 discarded: Tokens(1),
+                bill: Some(Bill {
+                    usage: Usage {
+                        trust: Trust::Mended,
+                        ..Usage::default()
+                    },
+                    measure: Measure::Estimated,
+                    cost: Some(MicroUsd(1)),
+                }),
                 ..Attempt::at("openai/gpt".into())
             })
             .to_vec(),
-        usage: Some(Usage::default()),
         first_token: Some(Duration::ZERO),
         held: Some(Duration::ZERO),
         commit: Some("tokens"),

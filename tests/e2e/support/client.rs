@@ -131,6 +131,17 @@ impl Client {
             .unwrap_or_else(|_| panic!("{needle:?} in time"));
     }
 
+    /// Reads until `needle` has come so often in the raw bytes, or all has come, and leaves.
+    pub async fn leave_after(mut self, needle: &str, times: usize) {
+        let seen = async {
+            while memchr::memmem::find_iter(&self.buffer, needle.as_bytes()).count() < times
+                && !self.buffer.ends_with(b"0\r\n\r\n")
+                && self.fill().await
+            {}
+        };
+        timeout(PATIENCE, seen).await.expect("an answer in time");
+    }
+
     /// Reads until the edge closes, and returns all that came.
     pub async fn rest(&mut self) -> Vec<u8> {
         timeout(PATIENCE, async { while self.fill().await {} })

@@ -245,7 +245,7 @@ fn an_answer_of_every_kind_of_piece_keeps_its_order() {
             cache_write: Tokens(30),
             output: Tokens(20),
             reasoning: Tokens(5),
-            audio: Tokens(0),
+            ..Usage::default()
         }),
         Event::End,
     ]);

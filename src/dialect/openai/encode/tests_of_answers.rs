@@ -12,7 +12,8 @@ use super::{Teller, whole};
 use crate::dialect::openai::decode;
 use crate::dialect::voices::{Label, Voices};
 use crate::exchange::{
-    Answer, AsideKind, Delivery, Dialect, Event, Finish, Form, Signed, Task, Usage, UsageWish,
+    Answer, AsideKind, Delivery, Dialect, Event, Finish, Form, Signed, Task, Trust, Usage,
+    UsageWish,
 };
 use crate::sse::{Decoder, Frame};
 use crate::units::{ByteSize, Tokens};
@@ -117,6 +118,8 @@ fn comparable(mut answer: Answer) -> Answer {
     }
     if let Some(usage) = &mut answer.usage {
         usage.audio = Tokens(0);
+        // What was mended once is sound when it is told again.
+        usage.trust = Trust::Sound;
     }
     answer
 }
@@ -198,6 +201,7 @@ fn each_recorded_answer_becomes_the_document_of_its_snapshot() {
             again.usage,
             answer.usage.map(|usage| Usage {
                 audio: Tokens(0),
+                trust: Trust::Sound,
                 ..usage
             }),
             "{name}"

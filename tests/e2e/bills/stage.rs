@@ -1,0 +1,256 @@
+//! The stage of the bills: three formats over one simulator, routes that fail in their own ways, and
+//! the judge.
+
+use std::sync::Arc;
+
+use segue::sim::{Counts, Entry};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::plays::Play;
+use crate::support::{PATIENCE, World};
+
+/// What a model says here: some hundred tokens of prose.
+const ANSWER: &str = "Thank you for writing to us. I have looked at your account, and you are right: the \
+    invoice for March was charged on the third and again on the fifth, because our bank repeated a \
+    request that had already gone through. I have cancelled the second payment today. It takes three \
+    to five working days until the money is back on your card, depending on your bank, and you need \
+    not do anything. If it has not arrived by the end of next week, please call the number on your \
+    invoice and name the reference below; my colleagues will look into it at once. We are sorry for \
+    the trouble, and we have asked our bank to make sure that this does not happen again.";
+
+/// The proxy, its log, and the simulator behind all its providers.
+pub struct Stage {
+    pub world: World,
+    folder: TempDir,
+}
+
+/// What both sides say when all is over.
+pub struct Told {
+    lines: Vec<Value>,
+    entries: Vec<Arc<Entry>>,
+    metrics: String,
+}
+
+impl Stage {
+    pub async fn open() -> Self {
+        segue::dialect::load_tokenizer();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("access.log");
+        let world = World::with(|provider| config(provider, &path.display().to_string())).await;
+        let say = |model: &str, scripts: &[&str]| {
+            let common = format!("counted,delay=2ms,text=\"{ANSWER}\"");
+            let scripts = scripts.iter().map(|script| match *script {
+                "" => common.parse().unwrap(),
+                share if share.ends_with('%') => format!("{share} {common}").parse().unwrap(),
+                script if script.contains("status") => script.parse().unwrap(),
+                script => match script.split_once("% ") {
+                    Some((share, rest)) => format!("{share}% {common},{rest}").parse().unwrap(),
+                    None => format!("{common},{script}").parse().unwrap(),
+                },
+            });
+            world.sim.scripts(model, scripts.collect());
+        };
+        say("good", &[""]);
+        say(
+            "rough",
+            &[
+                "20% status=503",
+                "20% cut@head",
+                "10% hang",
+                "10% stall@0",
+                "",
+            ],
+        );
+        say(
+            "broken",
+            &[
+                "20% cut@40",
+                "15% error@60",
+                "15% stall@50",
+                "10% reset@30",
+                "",
+            ],
+        );
+        say("slow", &["50% first_after=300ms", ""]);
+        say("silent", &["50% usage=none", "20% usage=every", ""]);
+        Self { world, folder }
+    }
+
+    /// Drains the proxy, so that all is written, and asks both sides.
+    pub async fn close(self) -> Told {
+        let admin = self.world.edge.admin_address().unwrap();
+        crate::relay_stage::until_idle(admin).await;
+        let journal = self.world.sim.journal();
+        journal.wait_for_no_request(PATIENCE).await.unwrap();
+        let metrics = crate::edge_stage::page(admin, "/metrics")
+            .await
+            .text()
+            .to_owned();
+        self.world.edge.drain().await;
+        let text = std::fs::read_to_string(self.folder.path().join("access.log")).unwrap();
+        Told {
+            lines: text
+                .lines()
+                .map(|line| serde_json::from_str(line).unwrap())
+                .collect(),
+            entries: journal.entries(),
+            metrics,
+        }
+    }
+}
+
+fn config(provider: std::net::SocketAddr, log: &str) -> String {
+    let at = |name: &str, dialect: &str, below: &str| {
+        format!(
+            "  {name}: {{ dialect: {dialect}, base_url: \"http://{provider}{below}\", \
+             private_peers: true, credential: key-of-the-provider }}\n"
+        )
+    };
+    let target = |name: &str| {
+        format!("{{ target: {name}, price: {{ input: 3, output: 15, cache_read: 0.3 }} }}")
+    };
+    let route = |name: &str, tiers: &[&str], more: &str| {
+        let tiers: Vec<String> = tiers
+            .iter()
+            .map(|one| format!("[{}]", target(one)))
+            .collect();
+        let tiers = tiers.join(", ");
+        format!("  {name}: {{ tiers: [{tiers}], breaker: off{more} }}\n")
+    };
+    let timeouts = ", timeouts: { first_token: 400ms, stall: 200ms }";
+    let held = format!("{timeouts}, hold: all");
+    let hedge = ", hedge: { after: 60ms, share: 100% }";
+    let routes = [
+        route("calm", &["openai/good"], ""),
+        route(
+            "rough",
+            &["openai/rough", "anthropic/good", "gemini/good"],
+            timeouts,
+        ),
+        route("broken", &["anthropic/broken", "openai/good"], &held),
+        route("hedged", &["openai/slow", "anthropic/good"], hedge),
+        route("other", &["gemini/broken", "anthropic/good"], timeouts),
+        route("silent", &["openai/silent"], ""),
+    ];
+    format!(
+        "listen: [{{ address: \"127.0.0.1:0\" }}]\nadmin: {{ address: \"127.0.0.1:0\" }}\n\
+         log: {{ access: {log} }}\nallow_literal_secrets: true\n\
+         providers:\n{}{}{}routes:\n{}",
+        at("openai", "openai", "/v1"),
+        at("anthropic", "anthropic", ""),
+        at("gemini", "gemini", "/v1beta"),
+        routes.concat()
+    )
+}
+
+/// Sums of the log and of the truth.
+#[derive(Debug, Default)]
+struct Sums {
+    attempts: usize,
+    log: [u64; 2],
+    truth: [u64; 2],
+}
+
+/// Holds every line against the truth: attempt by attempt where providers said what they took, in
+/// sum where they did not.
+pub fn judge(plays: &[Play], told: &Told) {
+    assert_eq!(told.lines.len(), plays.len());
+    let (mut reported, mut estimated, mut wasted) = (0, Sums::default(), 0);
+    let mut cost = 0;
+    for play in plays {
+        let line = told.lines.iter().find(|line| line["request_id"] == play.id);
+        let line = line.unwrap_or_else(|| panic!("no line of {play:?}"));
+        let mut asked: Vec<&Arc<Entry>> = told
+            .entries
+            .iter()
+            .filter(|entry| memchr::memmem::find(entry.body(), play.id.as_bytes()).is_some())
+            .collect();
+        let attempts = line["attempts"].as_array().unwrap();
+        assert_eq!(attempts.len(), asked.len(), "{line}");
+        for attempt in attempts {
+            let of = |entry: &&Arc<Entry>| is_of(entry, attempt);
+            // Tries of one target: whoever is billed first came first.
+            let at = asked
+                .iter()
+                .position(of)
+                .unwrap_or_else(|| panic!("{line}"));
+            let entry = asked.remove(at);
+            let Some(truth) = entry.truth() else {
+                assert!(attempt.get("tokens").is_none(), "{line}");
+                continue;
+            };
+            let took = [&attempt["tokens"]["input"], &attempt["tokens"]["output"]];
+            let took = took.map(|count| count.as_u64().unwrap_or_else(|| panic!("{line}")));
+            cost += took[0] * 3 + took[1] * 15;
+            if attempt.get("estimated").is_none() {
+                let told = truth.told.unwrap_or_else(|| panic!("{entry:?} {line}"));
+                assert_eq!(took, counts(&told), "{entry:?} {line}");
+                assert_eq!(took, counts(&truth.taken), "{entry:?} {line}");
+                reported += 1;
+                continue;
+            }
+            let mut real = counts(&truth.taken);
+            if !is_stream(entry) {
+                // It was made in the dark: nobody but the provider knows how much of it.
+                assert!(took[1] <= real[1], "{entry:?} {line}");
+                real[1] = took[1];
+            }
+            estimated.attempts += 1;
+            for at in 0..2 {
+                estimated.log[at] += took[at];
+                estimated.truth[at] += real[at];
+            }
+        }
+        wasted += usize::from(line.get("wasted_cost_usd").is_some());
+    }
+    let dollars = told
+        .lines
+        .iter()
+        .map(|line| micros(line["cost_usd"].as_f64().unwrap_or(0.0)));
+    let dollars: u64 = dollars.sum();
+    assert_eq!(dollars, cost);
+    eprintln!("{reported} reported, {wasted} with waste, {estimated:?}, {dollars} micro-dollars");
+    assert!(reported > plays.len() / 3 && wasted > plays.len() / 10);
+    assert!(estimated.attempts > plays.len() / 10);
+    for (log, truth) in estimated.log.into_iter().zip(estimated.truth) {
+        assert!(log.abs_diff(truth) * 20 <= truth, "{estimated:?}");
+    }
+    let sums = told
+        .metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("segue_cost_usd_total{")?.split_once("} "));
+    let sum: u64 = sums.map(|(_, value)| micros(value.parse().unwrap())).sum();
+    assert_eq!(sum, dollars, "{}", told.metrics);
+}
+
+/// Millionths of an amount that has no finer parts.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "no test spends as much"
+)]
+fn micros(dollars: f64) -> u64 {
+    (dollars * 1e6).round() as u64
+}
+
+/// Whether a request asks for a stream.
+fn is_stream(entry: &Entry) -> bool {
+    let said = memchr::memmem::find(entry.body(), b"\"stream\":true").is_some();
+    said || entry.path.ends_with(":streamGenerateContent")
+}
+
+fn counts(counts: &Counts) -> [u64; 2] {
+    [counts.prompt, counts.completion()]
+}
+
+/// Whether a request is the one that an attempt made: by the provider's format and the model.
+fn is_of(entry: &Entry, attempt: &Value) -> bool {
+    let (provider, model) = attempt["target"].as_str().unwrap().split_once('/').unwrap();
+    let format = match entry.path.as_str() {
+        "/v1/chat/completions" => "openai",
+        "/v1/messages" => "anthropic",
+        _ => "gemini",
+    };
+    format == provider && entry.model() == Some(model)
+}
