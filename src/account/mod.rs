@@ -5,6 +5,7 @@ mod ledger;
 mod price;
 mod purse;
 mod quota;
+pub mod store;
 
 pub use key::{Digest, Key, Keys, RouteScope, Tags};
 pub use ledger::{Ledger, Now};
