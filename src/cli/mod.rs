@@ -9,6 +9,7 @@ mod import;
 mod run;
 pub mod schema;
 pub mod sim;
+mod usage;
 
 use std::io;
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ enum Command {
     Explain(explain::Args),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
+    /// Show what was used: by key, route, target, day.
+    Usage(usage::Args),
     /// Write a configuration from another gateway's.
     Import(import::Args),
     /// Simulate a provider that fails as it is told.
@@ -74,6 +77,7 @@ pub fn main(signals: io::Result<Signals>) -> ExitCode {
         Command::Check(Config { config }) => check::run(&config),
         Command::Explain(args) => explain::run(&args),
         Command::Schema => schema::run(),
+        Command::Usage(args) => usage::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Sim(args) => sim::run(args),
         Command::Demo(args) => demo::run(args, signals),

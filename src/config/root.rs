@@ -12,8 +12,10 @@ use super::policy::Layer;
 use super::providers;
 use super::routes;
 use super::section::Section;
+use super::store;
 use super::targets::{Providers, Vendor};
 use crate::account::Keys;
+use crate::account::store::StoreSettings;
 use crate::edge::{Limits, ProviderSettings, Settings};
 use crate::route::{Family, Policy};
 
@@ -48,6 +50,7 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
     let keys = keys(&mut section, &names, &bound);
     let limits = section.or("limits", Limits::default(), limits::read);
     let log = section.or("log", limits::shipped_log(), limits::log);
+    let store = accounts(&mut section, cursor);
     let drain = section.or("drain", limits::DRAIN, limits::drain);
     section.close();
     Ok(Settings {
@@ -59,9 +62,21 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
         passthrough: passthrough?,
         limits: limits?,
         log: log?,
+        store: store?,
         drain: drain?,
         listeners: listeners?,
     })
+}
+
+/// What is kept of what was used.
+fn accounts(section: &mut Section<'_>, root: &Cursor<'_>) -> Read<Option<StoreSettings>> {
+    let Some(cursor) = section.optional("accounts") else {
+        return Ok(store::shipped(root));
+    };
+    let mut section = Section::open(&cursor)?;
+    let store = store::read(&mut section, root);
+    section.close();
+    store
 }
 
 /// What routes inherit, not yet cut to fit. What `defaults` says must make sense by itself before

@@ -5,6 +5,7 @@
 mod advice;
 mod marked;
 mod route;
+mod store;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -62,6 +63,7 @@ pub fn print(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
     }
     print_limits(&settings.limits, out)?;
     print_log(&settings.log, out)?;
+    store::print(settings.store.as_ref(), out)?;
     writeln!(
         out,
         "drain\n  deadline {}",

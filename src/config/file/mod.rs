@@ -6,6 +6,7 @@
 mod policy;
 mod profile;
 mod route;
+mod store;
 mod value;
 
 use std::collections::BTreeMap;
@@ -25,8 +26,10 @@ pub use self::route::{
     PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, ThinkingFile, TierBalanceFile,
     TierFile, UpstreamStreamFile,
 };
+pub use self::store::{AccountsFile, OnFailureFile, StoreFile, StoreOnFile};
 pub use self::value::{
-    AddressFile, DigestFile, DurationFile, OffFile, PercentFile, SecretFile, SizeFile, TargetName,
+    AddressFile, DaysFile, DigestFile, DurationFile, OffFile, PercentFile, SecretFile, SizeFile,
+    TargetName,
 };
 
 /// The config file of segue.
@@ -54,6 +57,8 @@ pub struct ConfigFile {
     pub limits: Option<LimitsFile>,
     /// Where log lines go.
     pub log: Option<LogFile>,
+    /// What is kept of what was used.
+    pub accounts: Option<AccountsFile>,
     /// The end of the process.
     pub drain: Option<DrainFile>,
     /// Whether secrets may stand in this file itself. Default: false.

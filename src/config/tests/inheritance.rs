@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{LISTEN, PROVIDERS, good_route, read, route, top};
+use crate::account::Price;
 use crate::exchange::Class;
 use crate::route::{
     Balance, Check, Choice, Contracts, Drops, Hedge, HedgeAfter, Hold, Json, Malformed, OutputFit,
-    Policy, Price, Reach, Refusals, Retries, Route, Target, Timeouts,
+    Policy, Reach, Refusals, Retries, Route, Target, Timeouts,
 };
 use crate::units::{MicroUsd, Tokens};
 use crate::upstream::BreakerPolicy;
@@ -415,7 +416,7 @@ fn tiers_keep_their_order_balance_weights_and_prices() {
     assert_eq!(names, expected);
     let price = |input, output| {
         let (input, output) = (MicroUsd(input), MicroUsd(output));
-        Some(Price { input, output })
+        Some(Price::plain(input, output))
     };
     assert_eq!((targets[0].weight, targets[0].price), (1, None));
     let expected = (1000, price(0, 1_250_000));

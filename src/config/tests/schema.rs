@@ -73,11 +73,12 @@ defaults: {????: 0}
 passthrough: {????: 0}
 limits: {????: 0}
 log: {????: 0}
+accounts: {????: 0, store: {????: 0}}
 drain: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 27] = [
+const SECTIONS: [(&str, &str); 29] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
@@ -107,6 +108,8 @@ const SECTIONS: [(&str, &str); 27] = [
     ("passthrough.", "PassthroughFile"),
     ("limits.", "LimitsFile"),
     ("log.", "LogFile"),
+    ("accounts.", "AccountsFile"),
+    ("accounts.store.", "StoreOnFile"),
     ("drain.", "DrainFile"),
 ];
 

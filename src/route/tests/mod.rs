@@ -10,6 +10,7 @@ use super::{
     Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Reach, Resort, Route,
     Standing, StreamUse, Target, Tier, Timeouts, plan,
 };
+use crate::account::Price;
 use crate::dialect::Wants;
 use crate::exchange::Dialect;
 use crate::units::MicroUsd;

@@ -138,7 +138,7 @@ mod tests {
 
     use super::*;
 
-    const KINDS: [FaultKind; 16] = [
+    const KINDS: [FaultKind; 18] = [
         FaultKind::BadRequest,
         FaultKind::Unauthorized,
         FaultKind::NotFound,
