@@ -37,4 +37,5 @@ mod relay_hedge;
 mod relay_nagle;
 mod relay_stage;
 mod smoke;
+mod store;
 mod support;

@@ -208,22 +208,27 @@ fn notes(total: &Sum, out: &mut impl Write) -> io::Result<()> {
     let mut notes = Vec::new();
     let estimated = delivered.estimated + wasted.estimated;
     if estimated > 0 {
-        let attempts = grouped(estimated);
+        let attempts = attempts(estimated);
         notes.push(format!(
-            "~ estimated in part: of {attempts} attempts the provider told no usage"
+            "~ estimated in part: providers told no usage of {attempts}"
         ));
     }
     let unpriced = delivered.unpriced + wasted.unpriced;
     if unpriced > 0 {
-        let attempts = grouped(unpriced);
-        notes.push(format!(
-            "≥ the targets of {attempts} attempts have no price"
-        ));
+        let attempts = attempts(unpriced);
+        notes.push(format!("≥ at least: there is no price for {attempts}"));
     }
     if !notes.is_empty() {
         writeln!(out, "\n{}", notes.join("\n"))?;
     }
     Ok(())
+}
+
+fn attempts(number: u64) -> String {
+    match number {
+        1 => "1 attempt".to_owned(),
+        more => format!("{} attempts", grouped(more)),
+    }
 }
 
 fn counted(part: &Part, tokens: u64) -> String {
