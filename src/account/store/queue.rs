@@ -11,7 +11,7 @@ use super::entry::Entry;
 pub(super) const BATCH: usize = 512;
 
 /// How long the first entry waits for company. A crash loses this, and what the transaction takes.
-const GATHER: Duration = Duration::from_millis(250);
+const GATHER: Duration = Duration::from_millis(100);
 
 /// The time between two tries once the process ends.
 const LAST_TRIES: Duration = Duration::from_millis(100);
