@@ -16,6 +16,8 @@ mod price;
 mod purse;
 mod quota;
 mod spending;
+pub mod store;
+
 pub use bucket::{Bucket, Window};
 pub use claim::{Claim, Fate, Scarce, Short};
 pub use instance::{Instance, Kind};

@@ -10,6 +10,7 @@ mod key;
 mod run;
 pub mod schema;
 pub mod sim;
+mod usage;
 
 use std::io;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ enum Command {
     Explain(explain::Args),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
+    /// Show what was used: by key, route, target, day.
+    Usage(usage::Args),
     /// Write a configuration from another gateway's.
     Import(import::Args),
     /// Make client keys, and their digests.
@@ -78,6 +81,7 @@ pub fn main(signals: io::Result<Signals>) -> ExitCode {
         Command::Check(Config { config }) => check::run(&config),
         Command::Explain(args) => explain::run(&args),
         Command::Schema => schema::run(),
+        Command::Usage(args) => usage::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Key(command) => key::run(&command),
         Command::Sim(args) => sim::run(args),

@@ -14,7 +14,9 @@ use super::providers;
 use super::quotas::{self, Known};
 use super::routes;
 use super::section::Section;
+use super::store;
 use super::targets::{Providers, Vendor};
+use crate::account::store::StoreSettings;
 use crate::account::{Quota, Quotas};
 use crate::edge::{Limits, ProviderSettings, Settings};
 use crate::route::{Family, Policy};
@@ -52,7 +54,8 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
         Ok((routes, quotas)) => (Ok(routes), quotas),
         Err(reported) => (Err(reported), Vec::new()),
     };
-    let quotas = quotas(&mut section, &callers, of_routes, &names);
+    let (rules, store) = accounts(&mut section, cursor);
+    let quotas = quotas(&mut section, &callers, rules, of_routes, &names);
     let limits = section.or("limits", Limits::default(), limits::read);
     let log = section.or("log", limits::shipped_log(), limits::log);
     let drain = section.or("drain", limits::DRAIN, limits::drain);
@@ -66,9 +69,28 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
         passthrough: passthrough?,
         limits: limits?,
         log: log?,
+        store: store?,
         drain: drain?,
         listeners: listeners?,
     })
+}
+
+/// The rules between all quotas, and where usage is kept.
+fn accounts(
+    section: &mut Section<'_>,
+    root: &Cursor<'_>,
+) -> (Read<Quotas>, Read<Option<StoreSettings>>) {
+    let Some(cursor) = section.optional("accounts") else {
+        return (Ok(Quotas::default()), Ok(store::shipped(root)));
+    };
+    let mut section = match Section::open(&cursor) {
+        Ok(section) => section,
+        Err(reported) => return (Err(reported), Err(reported)),
+    };
+    let rules = accounts::read(&mut section);
+    let store = store::read(&mut section, root);
+    section.close();
+    (rules, store)
 }
 
 /// What routes inherit, not yet cut to fit. What `defaults` says must make sense by itself before
@@ -134,10 +156,10 @@ fn callers(section: &mut Section<'_>, routes: &BTreeSet<&str>, bound: &Bound<'_>
 fn quotas(
     section: &mut Section<'_>,
     callers: &Read<Callers>,
+    rules: Read<Quotas>,
     of_routes: Vec<Quota>,
     routes: &BTreeSet<&str>,
 ) -> Read<Quotas> {
-    let rules = section.or("accounts", Quotas::default(), accounts::read);
     let callers = callers.as_ref().ok();
     let mut all = callers.map_or_else(Vec::new, |callers| callers.quotas.clone());
     all.extend(of_routes);

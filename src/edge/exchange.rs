@@ -11,6 +11,7 @@ use pingora_error::{Error, ErrorType};
 use tokio::sync::watch;
 
 use crate::account::Ledger;
+use crate::account::store::{Pseudonym, Store};
 use crate::edge::generation::{Generation, Generations};
 use crate::edge::inbound;
 use crate::edge::strikes::Strikes;
@@ -24,6 +25,8 @@ pub(super) struct Shared {
     pub(super) generations: Generations,
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: AccessLog,
+    /// Where exchanges are booked.
+    pub(super) store: Option<Store>,
     pub(super) budget: Arc<Budget>,
     /// What has been taken of every quota.
     pub(super) ledger: Arc<Ledger>,
@@ -47,6 +50,9 @@ pub(super) struct Exchange {
     pub(super) dialect: Dialect,
     /// Set when Pingora's native phases serve it.
     pub(super) passage: Option<Passage>,
+    /// Who is behind the caller, as far as the request says and a store wants to know.
+    pub(super) session: Option<Pseudonym>,
+    pub(super) user: Option<Pseudonym>,
     /// When its head had come.
     pub(super) begun: Instant,
     /// Until it is answered.
@@ -95,6 +101,8 @@ impl Exchange {
             record: Record::begin(SystemTime::now(), String::new(), Protocol::H1),
             booked: Arc::default(),
             passage: None,
+            session: None,
+            user: None,
             begun: Instant::now(),
             slot: Some(Slot::take(shared)),
         }

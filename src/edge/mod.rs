@@ -1,6 +1,7 @@
 //! The door to clients: listeners, TLS, guard, and the proxy that Pingora drives.
 
 mod admin;
+mod booking;
 mod caps;
 mod chat;
 mod connection;

@@ -16,7 +16,9 @@ use pingora_error::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
+use crate::account::store::Pseudonym;
 use crate::account::{Caller, Key, Now};
+use crate::edge::booking;
 use crate::edge::chat::{self, Chat};
 use crate::edge::desk;
 use crate::edge::exchange::{Exchange, Shared, as_u64};
@@ -133,6 +135,9 @@ impl ProxyHttp for Edge {
         exchange.record.sent_bytes = as_u64(downstream.body_bytes_sent());
         self.0.metrics.observe(&exchange.record);
         self.0.log.write(&exchange.record);
+        if let Some(store) = &self.0.store {
+            booking::book(store, exchange);
+        }
         exchange.close();
         if exchange.passage.is_none() {
             linger::linger(downstream).await;
@@ -235,6 +240,7 @@ impl Edge {
     ) -> Result<Admitted, Refusal> {
         let generation = Arc::clone(&exchange.generation);
         let limits = &generation.settings.limits;
+        booking::check(self.0.store.as_ref(), &generation.settings)?;
         inbound::check_body_headers(session, limits)?;
         let (body, hold) = match inbound::body(session, limits, &self.0.budget).await {
             Ok(read) => read,
@@ -271,6 +277,10 @@ impl Edge {
             user: about.user.as_deref(),
             session: inbound::name(headers, inbound::SESSION),
         };
+        if self.0.store.is_some() {
+            exchange.session = caller.session.map(Pseudonym::of);
+            exchange.user = caller.user.map(Pseudonym::of);
+        }
         let quotas = &generation.settings.quotas;
         let purse = self.0.ledger.admit(quotas, &caller, Now::read());
         let purse = purse.map_err(|short| {

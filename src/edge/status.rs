@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::account::store::Store;
 use crate::edge::CertifiedName;
 use crate::edge::admin::{Readiness, StatusSource};
 use crate::edge::caps::Connections;
@@ -42,6 +43,7 @@ impl StatusSource for Status {
             "buffered_bytes": self.shared.budget.held().0,
             "providers": providers(&generation),
             "routes": routes(&generation),
+            "store": self.shared.store.as_ref().map(store),
         })
     }
 
@@ -52,6 +54,9 @@ impl StatusSource for Status {
     fn metrics(&self) -> String {
         let metrics = &self.shared.metrics;
         metrics.set_buffered(self.shared.budget.held());
+        if let Some(store) = &self.shared.store {
+            metrics.set_store_waiting(store.state().waiting);
+        }
         let generation = self.shared.generations.current();
         let peers = generation.providers.values().flat_map(|provider| {
             let name = Arc::clone(provider.name());
@@ -113,6 +118,18 @@ fn reload(last: &LastReload) -> Value {
             json!({ "at": Timestamp(*at).to_string(), "result": "refused", "why": why })
         }
     }
+}
+
+fn store(store: &Store) -> Value {
+    let state = store.state();
+    json!({
+        "path": store.settings().path.display().to_string(),
+        "waiting": state.waiting,
+        "lost": state.lost,
+        "failing": state.failing.map(|(since, why)| {
+            json!({ "since": Timestamp(since).to_string(), "why": why })
+        }),
+    })
 }
 
 fn providers(generation: &Generation) -> Vec<Value> {

@@ -39,5 +39,6 @@ mod relay_hedge;
 mod relay_nagle;
 mod relay_stage;
 mod smoke;
+mod store;
 mod support;
 mod variants;

@@ -7,6 +7,7 @@ mod advice;
 mod marked;
 mod route;
 mod spending;
+mod store;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -71,6 +72,7 @@ pub fn print(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
     }
     print_limits(&settings.limits, out)?;
     print_log(&settings.log, out)?;
+    store::print(settings.store.as_ref(), out)?;
     writeln!(
         out,
         "drain\n  deadline {}",

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::store::StoreFile;
 use super::value::{DigestFile, MomentFile, NetworkFile, SecretFile, TagFile};
 
 /// A client key. Give one of `secret`, `secrets`, `digest` and `digests`.
@@ -203,6 +204,9 @@ pub struct AccountsFile {
     /// Tokens that are set aside for an answer that a request sets no bound to. Default: 4096.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub assumed_output: Option<u32>,
+    /// Where usage is kept, or `off`. Default: `usage.db` in the folder that systemd gives
+    /// (`StateDirectory=`); without one, off.
+    pub store: Option<StoreFile>,
 }
 
 /// What becomes of an exchange whose first target is too dear for what is left.

@@ -7,6 +7,7 @@ mod account;
 mod policy;
 mod profile;
 mod route;
+mod store;
 mod value;
 
 use std::collections::BTreeMap;
@@ -31,8 +32,9 @@ pub use self::route::{
     LongPriceFile, PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, TargetLimitsFile, ThinkingFile,
     TierBalanceFile, TierFile, UpstreamStreamFile, VariantFile, WhenFile,
 };
+pub use self::store::{OnFailureFile, StoreFile, StoreOnFile};
 pub use self::value::{
-    AddressFile, DigestFile, DurationFile, MomentFile, NetworkFile, OffFile, PercentFile,
+    AddressFile, DaysFile, DigestFile, DurationFile, MomentFile, NetworkFile, OffFile, PercentFile,
     SecretFile, SizeFile, TagFile, TargetName,
 };
 
@@ -49,7 +51,7 @@ pub struct ConfigFile {
     pub keys: Option<Vec<KeyFile>>,
     /// What callers may take who are not one key and do not share one route.
     pub quotas: Option<Vec<QuotaFile>>,
-    /// The rules between all quotas.
+    /// The rules between all quotas, and where usage is kept.
     pub accounts: Option<AccountsFile>,
     /// The upstream accounts, by name.
     #[schemars(extend("minProperties" = 1))]

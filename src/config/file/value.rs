@@ -8,6 +8,11 @@ use serde::Deserialize;
 #[schemars(extend("pattern" = "^[0-9]+(ms|s|m|h)$"))]
 pub struct DurationFile(pub String);
 
+/// A number of days: a whole number and `d`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = "^[0-9]+d$"))]
+pub struct DaysFile(pub String);
+
 /// A share in per cent.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(extend("pattern" = r"^[0-9]+(\.[0-9]+)?%$"))]

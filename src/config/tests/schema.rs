@@ -66,7 +66,6 @@ keys:
     budget: {????: 0}
   - {digests: [{????: 0}]}
 quotas: [{????: 0, for: {????: 0}}]
-accounts: {????: 0}
 providers: {a: {????: 0, health: {????: 0}, tls: {????: 0}, dns: {????: 0}, profile: {????: 0}}}
 routes:
   r:
@@ -83,11 +82,12 @@ defaults: {????: 0}
 passthrough: {????: 0}
 limits: {????: 0}
 log: {????: 0}
+accounts: {????: 0, store: {????: 0}}
 drain: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 38] = [
+const SECTIONS: [(&str, &str); 39] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
@@ -100,7 +100,6 @@ const SECTIONS: [(&str, &str); 38] = [
     ("keys[1].digests[0].", "DatedDigestFile"),
     ("quotas[0].", "QuotaFile"),
     ("quotas[0].for.", "TaggedFile"),
-    ("accounts.", "AccountsFile"),
     ("providers.a.", "ProviderFile"),
     ("providers.a.health.", "HealthFile"),
     ("providers.a.tls.", "ProviderTlsFile"),
@@ -128,6 +127,8 @@ const SECTIONS: [(&str, &str); 38] = [
     ("passthrough.", "PassthroughFile"),
     ("limits.", "LimitsFile"),
     ("log.", "LogFile"),
+    ("accounts.", "AccountsFile"),
+    ("accounts.store.", "StoreOnFile"),
     ("drain.", "DrainFile"),
 ];
 
