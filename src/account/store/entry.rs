@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
 
 use super::day::Day;
-use crate::account::purse::Fate;
-use crate::account::quota::Period;
+use crate::account::claim::Fate;
+use crate::account::period::Period;
 use crate::exchange::Bill;
 use crate::units::MicroUsd;
 

@@ -165,6 +165,7 @@ fn part(row: &Row<'_>, at: usize) -> rusqlite::Result<Part> {
             output: Tokens(number(6)?),
             reasoning: Tokens(number(7)?),
             audio: Tokens(number(8)?),
+            ..Usage::default()
         },
         cost: MicroUsd(number(9)?),
     })

@@ -6,8 +6,8 @@ use rusqlite::{Transaction, params};
 
 use super::day::Day;
 use super::entry::{AttemptEntry, Entry, Spent};
-use crate::account::purse::Fate;
-use crate::account::quota::Period;
+use crate::account::claim::Fate;
+use crate::account::period::Period;
 use crate::exchange::{Bill, Measure};
 use crate::units::{MicroUsd, Tokens};
 
