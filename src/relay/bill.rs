@@ -76,6 +76,7 @@ impl Heard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialect;
     use crate::units::MicroUsd;
 
     fn usage(input: u64, output: u64, trust: Trust) -> Usage {
@@ -89,9 +90,10 @@ mod tests {
 
     #[test]
     fn a_provider_is_believed_as_far_as_it_can_be() {
-        crate::dialect::load_tokenizer();
         use Measure::{Estimated, Reported};
         use Trust::{Absurd, Mended, Sound};
+
+        dialect::load_tokenizer();
         let price = Price::plain(MicroUsd(1_000_000), MicroUsd(2_000_000));
         for (word, expected, measure) in [
             (None, usage(7, 6, Sound), Estimated),

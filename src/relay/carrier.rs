@@ -340,8 +340,8 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 let cost = own.map_or(others, |own| Some(own + others.unwrap_or_default()));
                 Opened::Whole {
                     head: AnswerHead {
-                        dropped,
                         cost,
+                        dropped,
                         ..self.head(Content::Json, 1, target)
                     },
                     body,

@@ -336,6 +336,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "every field")]
     fn a_served_exchange_is_one_line_with_every_field() {
         let failed = Attempt {
             status: Some(429),

@@ -46,7 +46,7 @@ families! {
     DURATION = "gen_ai_server_request_duration_seconds" ["route"]
         "From the request to the end of the answer, for exchanges that asked a target.";
     TOKENS = "gen_ai_client_token_usage_total" ["route", "target", "type", "measure", "fate"]
-        "Tokens that attempts took. Cached and cache_write are part of input, reasoning of output.";
+        "Tokens that attempts took. What caches had and took is part of input, reasoning of output.";
     COST = "segue_cost_usd_total" ["route", "target", "fate"]
         "What attempts cost, in US dollars, by what became of their answers.";
     KEY_COST = "segue_key_cost_usd_total" ["key", "fate"]

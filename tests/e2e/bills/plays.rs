@@ -38,7 +38,7 @@ const PROMPT: &str = "A customer writes that the invoice for March was charged t
 impl Play {
     /// The exchange of that number: each mix of format, form, route and leaving comes in turn.
     pub fn nth(number: usize) -> Self {
-        let form = if number / 2 % 3 == 0 {
+        let form = if (number / 2).is_multiple_of(3) {
             Form::Whole
         } else {
             Form::Stream
@@ -46,7 +46,7 @@ impl Play {
         let leaves = number % 10 < 3 && form == Form::Stream;
         Self {
             id: format!("bill-{number}-"),
-            dialect: if number % 2 == 0 {
+            dialect: if number.is_multiple_of(2) {
                 Dialect::OpenAi
             } else {
                 Dialect::Anthropic

@@ -144,84 +144,97 @@ fn config(provider: std::net::SocketAddr, log: &str) -> String {
     )
 }
 
-/// Sums of the log and of the truth.
+/// What the log has told so far, and the truth beside it.
 #[derive(Debug, Default)]
 struct Sums {
-    attempts: usize,
+    /// Attempts whose provider said what they took.
+    reported: usize,
+    /// Those whose bill is an estimate.
+    estimated: usize,
+    /// Input and output of the estimates.
     log: [u64; 2],
     truth: [u64; 2],
+    /// What all attempts cost by their tokens, in millionths of a dollar.
+    cost: u64,
+}
+
+impl Sums {
+    /// Takes an attempt, and the request that it made.
+    fn take(&mut self, attempt: &Value, entry: &Entry) {
+        let Some(truth) = entry.truth() else {
+            assert!(attempt.get("tokens").is_none(), "{entry:?} {attempt}");
+            return;
+        };
+        let took = [&attempt["tokens"]["input"], &attempt["tokens"]["output"]];
+        let took = took.map(|count| count.as_u64().unwrap_or_else(|| panic!("{attempt}")));
+        let cost = took[0] * 3 + took[1] * 15;
+        assert_eq!(
+            micros(attempt["cost_usd"].as_f64().unwrap()),
+            cost,
+            "{attempt}"
+        );
+        self.cost += cost;
+        let mut real = counts(&truth.taken);
+        if attempt.get("estimated").is_none() {
+            let told = truth.told.unwrap_or_else(|| panic!("{entry:?} {attempt}"));
+            assert_eq!(took, counts(&told), "{entry:?} {attempt}");
+            assert_eq!(took, real, "{entry:?} {attempt}");
+            self.reported += 1;
+            return;
+        }
+        if !is_stream(entry) {
+            // It was made in the dark: nobody but the provider knows how much of it.
+            assert!(took[1] <= real[1], "{entry:?} {attempt}");
+            real[1] = took[1];
+        }
+        self.estimated += 1;
+        for at in 0..2 {
+            self.log[at] += took[at];
+            self.truth[at] += real[at];
+        }
+    }
 }
 
 /// Holds every line against the truth: attempt by attempt where providers said what they took, in
-/// sum where they did not.
+/// sum where they did not. The prices make of every count another cost.
 pub fn judge(plays: &[Play], told: &Told) {
     assert_eq!(told.lines.len(), plays.len());
-    let (mut reported, mut estimated, mut wasted) = (0, Sums::default(), 0);
-    let mut cost = 0;
+    let (mut sums, mut cost, mut wasted) = (Sums::default(), 0, 0);
     for play in plays {
         let line = told.lines.iter().find(|line| line["request_id"] == play.id);
         let line = line.unwrap_or_else(|| panic!("no line of {play:?}"));
-        let mut asked: Vec<&Arc<Entry>> = told
-            .entries
-            .iter()
-            .filter(|entry| memchr::memmem::find(entry.body(), play.id.as_bytes()).is_some())
-            .collect();
+        let is_its =
+            |entry: &&Arc<Entry>| memchr::memmem::find(entry.body(), play.id.as_bytes()).is_some();
+        let mut asked: Vec<&Arc<Entry>> = told.entries.iter().filter(is_its).collect();
         let attempts = line["attempts"].as_array().unwrap();
         assert_eq!(attempts.len(), asked.len(), "{line}");
         for attempt in attempts {
-            let of = |entry: &&Arc<Entry>| is_of(entry, attempt);
-            // Tries of one target: whoever is billed first came first.
-            let at = asked
-                .iter()
-                .position(of)
-                .unwrap_or_else(|| panic!("{line}"));
-            let entry = asked.remove(at);
-            let Some(truth) = entry.truth() else {
-                assert!(attempt.get("tokens").is_none(), "{line}");
-                continue;
-            };
-            let took = [&attempt["tokens"]["input"], &attempt["tokens"]["output"]];
-            let took = took.map(|count| count.as_u64().unwrap_or_else(|| panic!("{line}")));
-            cost += took[0] * 3 + took[1] * 15;
-            if attempt.get("estimated").is_none() {
-                let told = truth.told.unwrap_or_else(|| panic!("{entry:?} {line}"));
-                assert_eq!(took, counts(&told), "{entry:?} {line}");
-                assert_eq!(took, counts(&truth.taken), "{entry:?} {line}");
-                reported += 1;
-                continue;
-            }
-            let mut real = counts(&truth.taken);
-            if !is_stream(entry) {
-                // It was made in the dark: nobody but the provider knows how much of it.
-                assert!(took[1] <= real[1], "{entry:?} {line}");
-                real[1] = took[1];
-            }
-            estimated.attempts += 1;
-            for at in 0..2 {
-                estimated.log[at] += took[at];
-                estimated.truth[at] += real[at];
-            }
+            // Of two tries of one target the one that came first ended first.
+            let at = asked.iter().position(|entry| is_of(entry, attempt));
+            let entry = asked.remove(at.unwrap_or_else(|| panic!("{line}")));
+            sums.take(attempt, entry);
         }
+        cost += micros(line["cost_usd"].as_f64().unwrap_or(0.0));
         wasted += usize::from(line.get("wasted_cost_usd").is_some());
     }
-    let dollars = told
-        .lines
-        .iter()
-        .map(|line| micros(line["cost_usd"].as_f64().unwrap_or(0.0)));
-    let dollars: u64 = dollars.sum();
-    assert_eq!(dollars, cost);
-    eprintln!("{reported} reported, {wasted} with waste, {estimated:?}, {dollars} micro-dollars");
-    assert!(reported > plays.len() / 3 && wasted > plays.len() / 10);
-    assert!(estimated.attempts > plays.len() / 10);
-    for (log, truth) in estimated.log.into_iter().zip(estimated.truth) {
-        assert!(log.abs_diff(truth) * 20 <= truth, "{estimated:?}");
+    eprintln!("{sums:?}, {wasted} exchanges with waste");
+    assert_eq!(cost, sums.cost);
+    assert_eq!(cost, metered(&told.metrics));
+    assert!(sums.reported > plays.len() / 3 && sums.estimated > plays.len() / 10);
+    assert!(wasted > plays.len() / 10, "{wasted}");
+    for (log, truth) in sums.log.into_iter().zip(sums.truth) {
+        assert!(log.abs_diff(truth) * 20 <= truth, "{sums:?}");
     }
-    let sums = told
-        .metrics
+}
+
+/// What the metrics say that all of it cost, in millionths of a dollar.
+fn metered(metrics: &str) -> u64 {
+    let series = metrics
         .lines()
         .filter_map(|line| line.strip_prefix("segue_cost_usd_total{")?.split_once("} "));
-    let sum: u64 = sums.map(|(_, value)| micros(value.parse().unwrap())).sum();
-    assert_eq!(sum, dollars, "{}", told.metrics);
+    series
+        .map(|(_, value)| micros(value.parse().unwrap()))
+        .sum()
 }
 
 /// Millionths of an amount that has no finer parts.

@@ -79,10 +79,13 @@ mod tests {
     use super::*;
     use crate::exchange::Trust::{self, Absurd, Mended, Sound};
 
+    /// The counts, and what they deserve.
+    type Said = Option<([u64; 5], Trust)>;
+
     #[test]
     fn thoughts_and_results_of_tools_are_added_and_parts_are_kept_within() {
         // Input, cached, output, reasoning, audio.
-        let cases: [(&str, Option<([u64; 5], Trust)>); 7] = [
+        let cases: [(&str, Said); 7] = [
             (
                 r#"{"promptTokenCount":9,"cachedContentTokenCount":4,"candidatesTokenCount":5,"thoughtsTokenCount":7,"toolUsePromptTokenCount":3,"totalTokenCount":24,"promptTokensDetails":[{"modality":"TEXT","tokenCount":8},{"modality":"AUDIO","tokenCount":1}]}"#,
                 Some(([12, 4, 12, 7, 1], Sound)),

@@ -83,10 +83,14 @@ mod tests {
     use super::*;
     use crate::exchange::Trust::{self, Absurd, Mended, Sound};
 
+    /// The counts, and what they deserve.
+    type Said = Option<([u64; 6], Trust)>;
+
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn counts_are_taken_as_they_are_said_and_made_possible_where_they_are_not() {
         // Input, cached, written, output, reasoning, audio.
-        let cases: [(&str, Option<([u64; 6], Trust)>); 15] = [
+        let cases: [(&str, Said); 15] = [
             (
                 r#"{"prompt_tokens":9,"completion_tokens":5,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":4,"cache_write_tokens":2,"audio_tokens":1},"completion_tokens_details":{"reasoning_tokens":3,"audio_tokens":1}}"#,
                 Some(([9, 4, 2, 5, 3, 2], Sound)),
