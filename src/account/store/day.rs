@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_day_ends_with_its_last_millisecond() {
-        let midnight = UNIX_EPOCH + Duration::from_secs(86_400);
+        let midnight = UNIX_EPOCH + Duration::from_hours(24);
         assert_eq!(Day::of(midnight), Day(1));
         assert_eq!(Day::of(midnight - Duration::from_millis(1)), Day(0));
         assert_eq!(Day::of(UNIX_EPOCH - Duration::from_secs(1)), Day(0));

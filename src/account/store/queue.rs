@@ -191,8 +191,16 @@ mod tests {
     fn what_finds_no_room_is_refused_and_numbers_have_no_gaps() {
         let queue = Queue::new(3);
         let pushed: Vec<_> = (0..5).map(|_| queue.push(entry())).collect();
-        use Pushed::{Full, Queued};
-        assert_eq!(pushed, [Queued, Queued, Queued, Full, Full]);
+        assert_eq!(
+            pushed,
+            [
+                Pushed::Queued,
+                Pushed::Queued,
+                Pushed::Queued,
+                Pushed::Full,
+                Pushed::Full
+            ]
+        );
         let taken = queue.gather(Duration::ZERO);
         queue.push(entry());
         let more = queue.gather(Duration::ZERO);
@@ -210,7 +218,7 @@ mod tests {
     #[test]
     fn a_full_batch_waits_for_nobody_and_is_no_longer_than_it_may_be() {
         let queue = Queue::new(10_000);
-        for _ in 0..BATCH + 1 {
+        for _ in 0..=BATCH {
             queue.push(entry());
         }
         assert_eq!(queue.gather(Duration::ZERO).batch.len(), BATCH);
@@ -223,9 +231,9 @@ mod tests {
         queue.push(entry());
         assert_eq!(queue.pause(Duration::from_millis(1)), Patience::Left);
         queue.close(Duration::ZERO);
-        let work = queue.gather(Duration::from_secs(60));
+        let work = queue.gather(Duration::from_mins(1));
         assert_eq!((work.batch.len(), work.is_last), (1, true));
-        assert_eq!(queue.pause(Duration::from_secs(60)), Patience::Over);
+        assert_eq!(queue.pause(Duration::from_mins(1)), Patience::Over);
         assert_eq!(queue.end(), 0);
         assert_eq!(queue.push(entry()), Pushed::Full);
     }

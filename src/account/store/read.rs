@@ -136,7 +136,7 @@ fn query(source: &str, by: &[By]) -> String {
     if names > 0 {
         let numbers: Vec<String> = (1..=names).map(|number| number.to_string()).collect();
         let numbers = numbers.join(", ");
-        query.push_str(&format!(" GROUP BY {numbers} ORDER BY {numbers}"));
+        query.extend([" GROUP BY ", &numbers, " ORDER BY ", &numbers]);
     }
     query
 }

@@ -147,11 +147,20 @@ fn meters() -> Meters {
     }
 }
 
-fn span(from: i64, until: i64, is_days: bool) -> Span {
+/// Whole days, which the daily sums answer for.
+fn days(from: i64, until: i64) -> Span {
     Span {
         from,
         until,
-        is_days,
+        is_days: true,
+    }
+}
+
+/// The same time, for which single exchanges are read.
+fn rows(from: i64, until: i64) -> Span {
+    Span {
+        is_days: false,
+        ..days(from, until)
     }
 }
 
@@ -318,7 +327,7 @@ fn an_older_file_is_brought_forward_and_keeps_what_it_has() {
         ["req-old 11", "req-1 100"]
     );
     let sums = Reader::open(&place.path).unwrap();
-    let sums = sums.sums(&span(0, NOON * 2, true), &[By::Route]).unwrap();
+    let sums = sums.sums(&days(0, NOON * 2), &[By::Route]).unwrap();
     assert_eq!(
         (sums[0].exchanges, sums[0].delivered.cost),
         (2, MicroUsd(63))
@@ -488,7 +497,7 @@ fn absurd_counts_do_not_spoil_the_sums() {
     assert!(store.flush());
     assert_eq!((meters.written.get(), meters.lost.get()), (20, 0));
     let reader = Reader::open(&place.path).unwrap();
-    let sums = reader.sums(&span(0, NOON * 2, true), &[]).unwrap();
+    let sums = reader.sums(&days(0, NOON * 2), &[]).unwrap();
     assert_eq!(sums[0].delivered.cost, MicroUsd(20_000_000_000_000_000));
 }
 
@@ -547,11 +556,11 @@ proptest! {
         let reader = Reader::open(&place.path).unwrap();
         let (from, until) = (20_779 * 86_400_000, 20_783 * 86_400_000);
         for by in [&[][..], &[By::Key], &[By::Route, By::Target], &[By::Day], &[By::Month, By::Key, By::Day]] {
-            let days = reader.sums(&span(from, until, true), by).unwrap();
-            let rows = reader.sums(&span(from, until, false), by).unwrap();
-            prop_assert_eq!(days, rows, "{:?}", by);
+            let summed = reader.sums(&days(from, until), by).unwrap();
+            let single = reader.sums(&rows(from, until), by).unwrap();
+            prop_assert_eq!(summed, single, "{:?}", by);
         }
-        let total = reader.sums(&span(from, until, true), &[]).unwrap().remove(0);
+        let total = reader.sums(&days(from, until), &[]).unwrap().remove(0);
         let bills = entries.iter().flat_map(|entry| &entry.attempts).filter_map(|one| one.bill);
         let cost: MicroUsd = bills.filter_map(|bill| bill.cost).sum();
         prop_assert_eq!(total.delivered.cost + total.wasted.cost, cost);
