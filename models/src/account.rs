@@ -24,6 +24,8 @@ mod purse;
 mod quota;
 #[path = "../../src/account/spending.rs"]
 mod spending;
+#[path = "../../src/account/spent.rs"]
+mod spent;
 
 pub use claim::{Claim, Fate, Scarce, Short};
 pub use ledger::Ledger;

@@ -133,6 +133,19 @@ impl Book {
         }
     }
 
+    /// The quotas that hold, by their places, each with whose count holds.
+    pub(super) fn owners<'a>(
+        &'a self,
+        quotas: &'a Quotas,
+        holds: &'a [Hold],
+    ) -> impl Iterator<Item = (usize, &'a Quota, &'a Owner)> {
+        holds.iter().filter_map(|hold| {
+            let quota = quotas.all.get(hold.quota)?;
+            let count = self.counts.get(hold.place)?;
+            Some((hold.quota, quota, &count.owner))
+        })
+    }
+
     /// All counts, with whose they are.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Owner, &Meter)> {
         self.counts.iter().map(|count| (&count.owner, &count.meter))

@@ -65,6 +65,14 @@ impl Instance {
     }
 }
 
+impl Instance {
+    /// Reads it as it is written.
+    pub fn parse(text: &str) -> Option<Self> {
+        let number = u128::from_str_radix(text, 16).ok()?;
+        (text.len() == 32).then(|| Self(number.to_be_bytes()))
+    }
+}
+
 impl fmt::Display for Instance {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{:032x}", u128::from_be_bytes(self.0))

@@ -8,12 +8,13 @@ use smallvec::SmallVec;
 
 use crate::account::book::Book;
 use crate::account::claim::Short;
-use crate::account::instance::{Instance, Kind, Owner};
+use crate::account::instance::{Kind, Owner};
 use crate::account::meter::Meter;
 use crate::account::now::Now;
 use crate::account::period::{Day, Period};
 use crate::account::purse::Purse;
 use crate::account::quota::{Budget, Caller, Quota, Quotas};
+use crate::account::spent::Spent;
 use crate::units::MicroUsd;
 
 /// Counts that are kept at most, of all quotas together.
@@ -25,23 +26,6 @@ const NEAR: f64 = 0.8;
 #[derive(Debug)]
 pub struct Ledger {
     book: Arc<Mutex<Book>>,
-}
-
-/// What one count of a quota has spent in a period: what a store keeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spent {
-    /// The kind of the quota's scope.
-    pub kind: Kind,
-    /// The quota's name.
-    pub quota: Arc<str>,
-    /// Whose count it is.
-    pub instance: Instance,
-    /// The period.
-    pub per: Period,
-    /// Its first day.
-    pub start: Day,
-    /// The amount.
-    pub amount: MicroUsd,
 }
 
 /// How a quota stands, all its callers together: for a status page and metrics.

@@ -8,14 +8,15 @@ mod key;
 mod keys;
 mod ledger;
 mod meter;
-mod now;
-mod period;
 mod network;
+mod now;
 mod penniless;
+mod period;
 mod price;
 mod purse;
 mod quota;
 mod spending;
+mod spent;
 pub mod store;
 
 pub use bucket::{Bucket, Window};
@@ -23,7 +24,7 @@ pub use claim::{Claim, Fate, Scarce, Short};
 pub use instance::{Instance, Kind};
 pub use key::{Digest, Key, RouteScope, Tags};
 pub use keys::{Activity, KeyEntry, Keys, Proof, Rejected, Terms};
-pub use ledger::{BudgetStatus, Ledger, QuotaStatus, Spent};
+pub use ledger::{BudgetStatus, Ledger, QuotaStatus};
 pub use network::{Network, NotANetwork};
 pub use now::Now;
 pub use penniless::penniless;
@@ -31,6 +32,7 @@ pub use period::{Day, Period};
 pub use price::{LongPrice, Price};
 pub use purse::{Left, Purse, Stake};
 pub use quota::{Budget, Caller, Each, OnBudget, Quota, Quotas, Scope, Waste};
+pub use spent::Spent;
 
 #[cfg(test)]
 mod tests;

@@ -12,15 +12,18 @@ use parking_lot::Mutex;
 use crate::account::book::{Book, Holds};
 use crate::account::bucket::Window;
 use crate::account::claim::{Claim, Fate, Scarce, Short};
+use crate::account::instance::Owner;
 use crate::account::meter::{Lack, Meter};
 use crate::account::now::Now;
-use crate::account::quota::{Quota, Quotas, Waste};
+use crate::account::period::Day;
+use crate::account::quota::{OnBudget, Quota, Quotas, Waste};
+use crate::account::spent::Spent;
 use crate::exchange::Bill;
 use crate::units::{MicroUsd, Tokens};
 
 /// What one exchange may still take. Dropped, it ends the exchange for the quotas that hold for it.
-#[derive(Debug, Default)]
-pub struct Purse(Option<Box<Held>>);
+#[derive(Clone, Debug, Default)]
+pub struct Purse(Option<Arc<Held>>);
 
 /// The quotas that hold for an exchange.
 #[derive(Debug)]
@@ -31,6 +34,8 @@ struct Held {
     bounded: Bounded,
     /// Locked after the book.
     own: Mutex<Own>,
+    /// Locked after the book.
+    paid: Mutex<Vec<Paid>>,
 }
 
 /// Whether quotas bound what attempts take, or only how many exchanges there are.
@@ -46,6 +51,15 @@ enum Bounded {
 struct Own {
     booked: u128,
     reserved: u128,
+}
+
+/// What a count was made to pay on a day.
+#[derive(Clone, Debug)]
+struct Paid {
+    quota: usize,
+    owner: Owner,
+    day: Day,
+    amount: MicroUsd,
 }
 
 /// What is left of the tightest limits, for the headers of an answer.
@@ -67,12 +81,13 @@ impl Purse {
         } else {
             Bounded::Exchanges
         };
-        Self(Some(Box::new(Held {
+        Self(Some(Arc::new(Held {
             book: Arc::clone(book),
             quotas: Arc::clone(quotas),
             holds,
             bounded,
             own: Mutex::default(),
+            paid: Mutex::default(),
         })))
     }
 
@@ -135,6 +150,17 @@ impl Purse {
         held.first_lack(&book, look).is_none()
     }
 
+    /// What its budgets have paid so far, by their periods: for a store.
+    pub fn spent(&self) -> Vec<Spent> {
+        self.0.as_ref().map_or_else(Vec::new, |held| held.spent())
+    }
+
+    /// Whether the cheapest target is to be asked first, once one is too dear.
+    pub fn on_budget(&self) -> OnBudget {
+        let held = self.0.as_ref();
+        held.map_or_else(OnBudget::default, |held| held.quotas.on_budget)
+    }
+
     /// What is left of the tightest limits.
     pub fn left(&self) -> Left {
         self.left_at(Now::read())
@@ -187,6 +213,9 @@ impl Held {
             cost: bill.cost.unwrap_or_default(),
         };
         let mut book = self.book.lock();
+        if real.cost > MicroUsd(0) {
+            self.note(&book, real.cost, fate, Day::of(now));
+        }
         book.each(&self.quotas, &self.holds, |quota, meter| {
             let real = if pays(quota, self.quotas.waste, fate) {
                 real
@@ -196,6 +225,42 @@ impl Held {
             meter.settle(quota, claim, real, now);
         });
         self.own.lock().settle(claim.cost, real.cost);
+    }
+
+    /// Notes what is about to be booked in budgets.
+    fn note(&self, book: &Book, amount: MicroUsd, fate: Fate, day: Day) {
+        let mut paid = self.paid.lock();
+        for (place, quota, owner) in book.owners(&self.quotas, &self.holds) {
+            if quota.budgets.is_empty() || !pays(quota, self.quotas.waste, fate) {
+                continue;
+            }
+            let same = |one: &&mut Paid| one.quota == place && one.day == day;
+            match paid.iter_mut().find(same) {
+                Some(one) => one.amount += amount,
+                None => paid.push(Paid {
+                    quota: place,
+                    owner: owner.clone(),
+                    day,
+                    amount,
+                }),
+            }
+        }
+    }
+
+    fn spent(&self) -> Vec<Spent> {
+        let mut spent = Vec::new();
+        for one in &*self.paid.lock() {
+            let budgets = self.quotas.all.get(one.quota).map(|quota| &quota.budgets);
+            spent.extend(budgets.into_iter().flatten().map(|budget| Spent {
+                kind: one.owner.kind,
+                quota: Arc::clone(&one.owner.quota),
+                instance: one.owner.instance,
+                per: budget.per,
+                start: budget.per.start(one.day),
+                amount: one.amount,
+            }));
+        }
+        spent
     }
 
     fn left(&self, now: Now) -> Left {

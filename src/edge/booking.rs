@@ -3,29 +3,31 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::account::Fate;
 use crate::account::store::{AttemptEntry, Entry, OnFailure, Store};
-use crate::edge::exchange::Exchange;
+use crate::account::{Fate, Spent};
 use crate::edge::settings::Settings;
-use crate::exchange::{Delivery, Fault, FaultKind};
-use crate::telemetry::{Attempt, Endpoint, Outcome, Record};
+use crate::exchange::{Delivery, Dialect, Fault, FaultKind};
+use crate::telemetry::{Attempt, Endpoint, Record};
 
 /// Books an exchange that has ended, if it asked for a route or was handed through: whoever is
-/// turned away at the door fills no disk. The record's id goes with it.
-pub(super) fn book(store: &Store, exchange: &mut Exchange) {
-    let record = &mut exchange.record;
+/// turned away at the door fills no disk.
+pub(super) fn book(
+    store: &Store,
+    request_id: String,
+    record: &Record,
+    client: Dialect,
+    spent: Vec<Spent>,
+) {
     if record.route.is_none() && record.endpoint != Endpoint::Passthrough {
         return;
     }
-    let request_id = std::mem::take(&mut record.request_id);
-    let record = &exchange.record;
     store.write(Entry {
         request_id,
         key: record.key.clone(),
         route: record.route.clone(),
-        session: exchange.session,
-        user: exchange.user,
-        format: exchange.dialect.name(),
+        session: record.session,
+        user: record.user,
+        format: client.name(),
         endpoint: record.endpoint.name(),
         delivery: record.delivery.map(delivery),
         status: record.status,
@@ -38,7 +40,9 @@ pub(super) fn book(store: &Store, exchange: &mut Exchange) {
         held: record.held,
         first_token: record.first_token,
         total: record.total,
-        attempts: attempts(record),
+        attempts: record.attempts.iter().map(entry).collect(),
+        variant: record.variant.clone(),
+        spent,
         ..Entry::at(record.began)
     });
 }
@@ -53,39 +57,11 @@ pub(super) fn check(store: Option<&Store>, settings: &Settings) -> Result<(), Fa
     Err(fault.retry_after(Duration::from_secs(1)))
 }
 
-fn attempts<A: FromIterator<AttemptEntry>>(record: &Record) -> A {
-    let wasted = record
-        .attempts
-        .len()
-        .saturating_sub(usize::from(has_words(record)));
-    let attempts = record.attempts.iter().enumerate();
-    let fate = |number| {
-        if number < wasted {
-            Fate::Wasted
-        } else {
-            Fate::Delivered
-        }
+fn entry(attempt: &Attempt) -> AttemptEntry {
+    let fate = match attempt.delivered {
+        true => Fate::Delivered,
+        false => Fate::Wasted,
     };
-    attempts
-        .map(|(number, attempt)| entry(attempt, fate(number)))
-        .collect()
-}
-
-/// Whether the client got anything of the last attempt. One that left before the commit did not,
-/// and a provider's error is no answer.
-fn has_words(record: &Record) -> bool {
-    match record.outcome {
-        Outcome::Served | Outcome::Broken => true,
-        Outcome::Aborted => record.commit.is_some(),
-        Outcome::ClientError
-        | Outcome::Refused
-        | Outcome::ProviderError
-        | Outcome::Failed
-        | Outcome::Panicked => false,
-    }
-}
-
-fn entry(attempt: &Attempt, fate: Fate) -> AttemptEntry {
     AttemptEntry {
         target: Arc::clone(&attempt.target),
         kind: attempt.kind.name(),

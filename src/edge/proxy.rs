@@ -16,7 +16,6 @@ use pingora_error::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
-use crate::account::store::Pseudonym;
 use crate::account::{Caller, Key, Now};
 use crate::edge::booking;
 use crate::edge::chat::{self, Chat};
@@ -29,10 +28,10 @@ use crate::edge::outbound::{self, Beside, Outbound, Trail};
 use crate::edge::passthrough;
 use crate::edge::refusal::Refusal;
 use crate::edge::remainder;
-use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Task};
+use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Pseudonym, Task};
 use crate::relay::{self, ClientGone};
 use crate::route::Facts;
-use crate::telemetry::{Endpoint, Outcome, SessionHash};
+use crate::telemetry::{Endpoint, Outcome};
 use crate::{account, dialect};
 
 /// The proxy over all listeners.
@@ -133,11 +132,6 @@ impl ProxyHttp for Edge {
         }
         exchange.record.total = exchange.begun.elapsed();
         exchange.record.sent_bytes = as_u64(downstream.body_bytes_sent());
-        self.0.metrics.observe(&exchange.record);
-        self.0.log.write(&exchange.record);
-        if let Some(store) = &self.0.store {
-            booking::book(store, exchange);
-        }
         exchange.close();
         if exchange.passage.is_none() {
             linger::linger(downstream).await;
@@ -270,26 +264,26 @@ impl Edge {
         };
         let live = Arc::clone(live.form(&facts));
         exchange.record.variant.clone_from(&live.route().variant);
-        exchange.record.session = inbound::name(headers, inbound::SESSION).map(SessionHash::of);
+        exchange.record.session = inbound::name(headers, inbound::SESSION).map(Pseudonym::of);
+        exchange.record.user = about.user.as_deref().map(Pseudonym::of);
         let caller = Caller {
             key,
             route: &request.model,
             user: about.user.as_deref(),
             session: inbound::name(headers, inbound::SESSION),
         };
-        if self.0.store.is_some() {
-            exchange.session = caller.session.map(Pseudonym::of);
-            exchange.user = caller.user.map(Pseudonym::of);
-        }
+        // A bad request is not counted as one.
+        let fallback = inbound::fallback(headers)?;
         let quotas = &generation.settings.quotas;
         let purse = self.0.ledger.admit(quotas, &caller, Now::read());
         let purse = purse.map_err(|short| {
             Refusal::from(&short).left(remainder::refused(&short, quotas, &caller))
         })?;
+        exchange.purse = purse.clone();
         Ok(Admitted::Chat(Box::new(Chat {
             request,
             live,
-            fallback: inbound::fallback(headers)?,
+            fallback,
             forwarded: inbound::forwarded(headers),
             started: Instant::now(),
             purse,

@@ -14,6 +14,7 @@ use pingora_proxy::HttpProxy;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::account::Ledger;
 use crate::account::store::{Meters, Store};
 use crate::edge::admin::{Admin, Readiness};
 use crate::edge::caps::Connections;
@@ -85,6 +86,10 @@ impl Running {
         let log = access_log(&settings, &metrics)
             .map_err(|source| StartError::log(&settings.log.access, source))?;
         let store = store(&settings, &metrics)?;
+        let ledger = Arc::<Ledger>::default();
+        if let Some(store) = &store {
+            ledger.restore(store.spent());
+        }
         let mut listeners = Vec::with_capacity(settings.listeners.len());
         let mut fronts = Vec::with_capacity(settings.listeners.len());
         for listener in &settings.listeners {
@@ -104,7 +109,7 @@ impl Running {
             log,
             store,
             budget,
-            ledger: Arc::default(),
+            ledger,
             strikes: Mutex::default(),
             retries: Allowance::new(RETRY_SHARE, RETRY_FLOOR, Instant::now()),
             in_flight: AtomicU64::new(0),

@@ -30,6 +30,7 @@ mod said;
 mod standing;
 mod surface;
 mod suspense;
+mod thrift;
 mod told;
 mod turn;
 mod verdict;

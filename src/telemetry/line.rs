@@ -323,7 +323,7 @@ mod tests {
 
     use super::*;
     use crate::exchange::UsageWish;
-    use crate::telemetry::record::{AttemptKind, Endpoint, Outcome, Protocol, SessionHash};
+    use crate::telemetry::record::{AttemptKind, Endpoint, Outcome, Protocol};
     use crate::units::Tokens;
 
     fn record() -> Record {
@@ -382,7 +382,7 @@ mod tests {
         };
         let record = Record {
             key: Some("support-app".into()),
-            session: Some(SessionHash::of("a session")),
+            session: Some(crate::exchange::Pseudonym::of("a session")),
             client: Some(IpAddr::from([192, 0, 2, 1])),
             route: Some("support".into()),
             endpoint: Endpoint::ChatCompletions,

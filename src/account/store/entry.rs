@@ -1,17 +1,13 @@
 //! What is handed to the store: an exchange with its attempts, in no room's own words.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use sha2::{Digest as _, Sha256};
 use smallvec::SmallVec;
 
-use super::day::Day;
 use crate::account::claim::Fate;
-use crate::account::period::Period;
-use crate::exchange::Bill;
-use crate::units::MicroUsd;
+use crate::account::spent::Spent;
+use crate::exchange::{Bill, Pseudonym};
 
 /// One exchange. Names are shared or static, so that it is small and quickly made.
 #[derive(Clone, Debug)]
@@ -54,8 +50,8 @@ pub struct Entry {
     pub total: Duration,
     /// Each try, in the order in which they ended.
     pub attempts: SmallVec<[AttemptEntry; 2]>,
-    /// What it took of budgets.
-    pub spent: SmallVec<[Spent; 2]>,
+    /// What it took of budgets: added to running sums in the transaction that books it.
+    pub spent: Vec<Spent>,
 }
 
 impl Entry {
@@ -81,7 +77,7 @@ impl Entry {
             first_token: None,
             total: Duration::ZERO,
             attempts: SmallVec::new(),
-            spent: SmallVec::new(),
+            spent: Vec::new(),
         }
     }
 
@@ -125,60 +121,4 @@ pub struct AttemptEntry {
     pub first_token: Option<Duration>,
     /// From its beginning to its end.
     pub total: Duration,
-}
-
-/// What an exchange took of one budget: added to a running sum in the transaction that books it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Spent {
-    /// The kind and name of the quota: whatever tells it from all others.
-    pub quota: Arc<str>,
-    /// Whose count it is; empty where all have one together.
-    pub instance: Arc<str>,
-    /// The period of the budget.
-    pub per: Period,
-    /// The first day of the period.
-    pub start: Day,
-    /// How much.
-    pub cost: MicroUsd,
-}
-
-/// Stands for a name that a client gave: equal for equal names, and not the name itself. Whoever
-/// guesses a name can tell that the guess is right.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Pseudonym([u8; 8]);
-
-impl Pseudonym {
-    /// The first 64 bits of a SHA-256: among a million names, hardly ever the same for two.
-    pub fn of(name: &str) -> Self {
-        let mut first = [0; 8];
-        for (to, from) in first.iter_mut().zip(Sha256::digest(name)) {
-            *to = from;
-        }
-        Self(first)
-    }
-}
-
-impl fmt::Display for Pseudonym {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:016x}", u64::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Debug for Pseudonym {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, out)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pseudonym_is_the_same_for_the_same_name_only() {
-        let one = Pseudonym::of("alice@example.com");
-        assert_eq!(one, Pseudonym::of("alice@example.com"));
-        assert_ne!(one, Pseudonym::of("alice@example.con"));
-        assert_eq!(one.to_string(), "ff8d9819fc0e12bf");
-    }
 }

@@ -19,7 +19,7 @@ mod write;
 mod writer;
 
 pub use day::Day;
-pub use entry::{AttemptEntry, Entry, Pseudonym, Spent};
+pub use entry::{AttemptEntry, Entry};
 pub use file::StoreError;
 pub use read::{Part, Reader, Span, Sum};
 pub use schema::VERSION;

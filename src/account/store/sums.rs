@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use rusqlite::{Transaction, params};
 
 use super::day::Day;
-use super::entry::{AttemptEntry, Entry, Spent};
+use super::entry::{AttemptEntry, Entry};
 use crate::account::claim::Fate;
+use crate::account::instance::{Instance, Kind};
 use crate::account::period::Period;
 use crate::exchange::{Bill, Measure};
 use crate::units::{MicroUsd, Tokens};
@@ -44,7 +45,17 @@ ON CONFLICT DO UPDATE SET micro_usd = micro_usd + excluded.micro_usd";
 #[derive(Default)]
 pub(super) struct Sums<'e> {
     days: HashMap<Cell<'e>, Tally>,
-    spent: HashMap<(&'e str, &'e str, &'static str, i64), i64>,
+    spent: HashMap<Account<'e>, i64>,
+}
+
+/// What one row of `spent` is for.
+#[derive(PartialEq, Eq, Hash)]
+struct Account<'e> {
+    kind: Kind,
+    quota: &'e str,
+    instance: Instance,
+    period: &'static str,
+    start: i64,
 }
 
 /// What one row of `days` is for.
@@ -83,18 +94,15 @@ impl<'e> Sums<'e> {
             self.cell(entry, &attempt.target, fate_name(attempt.fate))
                 .add(attempt);
         }
-        for Spent {
-            quota,
-            instance,
-            per,
-            start,
-            cost,
-        } in &entry.spent
-        {
-            let sum = self
-                .spent
-                .entry((quota, instance, period_name(*per), start.0));
-            *sum.or_default() += money(*cost);
+        for one in &entry.spent {
+            let account = Account {
+                kind: one.kind,
+                quota: &one.quota,
+                instance: one.instance,
+                period: period_name(one.per),
+                start: one.start.0,
+            };
+            *self.spent.entry(account).or_default() += money(one.amount);
         }
     }
 
@@ -125,8 +133,16 @@ impl<'e> Sums<'e> {
             ])?;
         }
         let mut add = to.prepare(ADD_SPENT)?;
-        for ((quota, instance, period, start), cost) in &self.spent {
-            add.execute(params![quota, instance, period, start, cost])?;
+        for (account, cost) in &self.spent {
+            let quota = format!("{}:{}", account.kind.name(), account.quota);
+            let instance = account.instance.to_string();
+            add.execute(params![
+                quota,
+                instance,
+                account.period,
+                account.start,
+                cost
+            ])?;
         }
         Ok(())
     }

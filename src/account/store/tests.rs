@@ -14,8 +14,8 @@ use tempfile::TempDir;
 use super::file::{Check, File};
 use super::prune::{self, Rest};
 use super::*;
-use crate::account::{Fate, Period};
-use crate::exchange::{Bill, Measure, Usage};
+use crate::account::{Fate, Instance, Kind, Period, Spent, period};
+use crate::exchange::{Bill, Measure, Pseudonym, Usage};
 use crate::units::{MicroUsd, Tokens};
 
 /// 2026-11-22, noon.
@@ -75,12 +75,13 @@ fn rescued(began: i64) -> Entry {
             attempt("a/dear", Some(wasted), Fate::Wasted),
             attempt("b/cheap", Some(delivered), Fate::Delivered),
         ],
-        spent: smallvec![Spent {
-            quota: "key:app".into(),
-            instance: "".into(),
+        spent: vec![Spent {
+            kind: Kind::Key,
+            quota: "app".into(),
+            instance: Instance::TOGETHER,
             per: Period::Day,
-            start: Day(20_779),
-            cost: MicroUsd(30),
+            start: period::Day(20_779),
+            amount: MicroUsd(30),
         }],
         ..Entry::at(at(began))
     }
@@ -201,7 +202,7 @@ fn an_exchange_its_attempts_and_its_sums_are_written_together() {
     );
     assert_eq!(
         place.query("SELECT * FROM spent"),
-        ["key:app  day 20779 60"]
+        ["key:app 00000000000000000000000000000000 day 20779 60"]
     );
     store.close(Duration::from_secs(20));
     let mode = fs::metadata(&place.path).unwrap().permissions().mode();
@@ -230,16 +231,17 @@ fn what_budgets_have_spent_is_there_at_the_next_start() {
     let place = Place::new();
     let (store, _) = place.start();
     let today = Day::of(SystemTime::now());
-    let spent = |start, cost| Spent {
-        quota: "route:support".into(),
-        instance: "x".into(),
+    let spent = |start: Day, cost| Spent {
+        kind: Kind::Route,
+        quota: "support".into(),
+        instance: Instance([7; 16]),
         per: Period::Month,
-        start,
-        cost: MicroUsd(cost),
+        start: period::Day(start.0),
+        amount: MicroUsd(cost),
     };
     for cost in [1, 2] {
         store.write(Entry {
-            spent: smallvec![spent(today, cost), spent(today.before(60), cost)],
+            spent: vec![spent(today, cost), spent(today.before(60), cost)],
             ..rescued(NOON)
         });
     }

@@ -5,9 +5,12 @@ use rusqlite::{Connection, Statement, TransactionBehavior, params};
 use std::time::Duration;
 
 use super::day::{Day, millis};
-use super::entry::{AttemptEntry, Entry, Spent};
+use super::entry::{AttemptEntry, Entry};
 use super::queue::Numbered;
-use super::sums::{Sums, counts, fate_name, money, period, tokens};
+use super::sums::{self, Sums, counts, fate_name, money, tokens};
+use crate::account::instance::{Instance, Kind};
+use crate::account::period;
+use crate::account::spent::Spent;
 use crate::exchange::Bill;
 use crate::units::{MicroUsd, Tokens};
 
@@ -164,16 +167,24 @@ pub(super) fn spent(connection: &Connection, since: Day) -> rusqlite::Result<Vec
     let mut rows = statement.query([since.0])?;
     let mut all = Vec::new();
     while let Some(row) = rows.next()? {
-        // A period that only a later version knows is of no use here.
-        let Some(per) = period(&row.get::<_, String>(2)?) else {
+        let (quota, instance): (String, String) = (row.get(0)?, row.get(1)?);
+        let quota = quota.split_once(':');
+        let quota = quota.and_then(|(kind, name)| Some((Kind::named(kind)?, name)));
+        // What only a later version knows is of no use here.
+        let (Some((kind, quota)), Some(instance), Some(per)) = (
+            quota,
+            Instance::parse(&instance),
+            sums::period(&row.get::<_, String>(2)?),
+        ) else {
             continue;
         };
         all.push(Spent {
-            quota: row.get::<_, String>(0)?.into(),
-            instance: row.get::<_, String>(1)?.into(),
+            kind,
+            quota: quota.into(),
+            instance,
             per,
-            start: Day(row.get(3)?),
-            cost: MicroUsd(u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0)),
+            start: period::Day(row.get(3)?),
+            amount: MicroUsd(u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0)),
         });
     }
     Ok(all)

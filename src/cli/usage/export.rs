@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::Usage;
+use super::found::Usage;
 use crate::account::store::{Part, Sum};
 use crate::config::show_usd;
 

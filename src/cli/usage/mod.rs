@@ -1,6 +1,7 @@
 //! `segue usage`: what was used and what it cost, out of the store of a process that may run on.
 
 mod export;
+mod found;
 mod span;
 mod table;
 #[cfg(test)]
@@ -14,6 +15,7 @@ use std::time::SystemTime;
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
+use self::found::Usage;
 use self::span::Asked;
 use crate::account::store::{By, Reader, Sum};
 use crate::cli::exit::{failed, refused, unwritten};
@@ -74,21 +76,6 @@ impl ValueEnum for By {
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
         Some(PossibleValue::new(self.name()))
-    }
-}
-
-/// What was asked and what was found.
-struct Usage {
-    asked: Asked,
-    by: Vec<By>,
-    sums: Vec<Sum>,
-}
-
-impl Usage {
-    fn total(&self) -> Sum {
-        let mut total = Sum::default();
-        self.sums.iter().for_each(|sum| total.add(sum));
-        total
     }
 }
 

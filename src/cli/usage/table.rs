@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::Usage;
+use super::found::Usage;
 use crate::account::store::{Part, Sum};
 use crate::units::MicroUsd;
 
