@@ -14,11 +14,12 @@ use libfuzzer_sys::{
     fuzz_target,
 };
 use segue::{
+    account::Price,
     dialect::Wants,
     exchange::Dialect,
     route::{
-        Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Price, Reach, Resort,
-        Route, Standing, StreamUse, Target, Tier, Timeouts, plan,
+        Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Reach, Resort, Route,
+        Standing, StreamUse, Target, TargetLimits, Tier, Timeouts, plan,
     },
     units::MicroUsd,
     upstream::Admission,
@@ -72,18 +73,20 @@ fn case(input: &mut Unstructured) -> Result<(Route, Ask, Vec<Condition>)> {
     };
     let route = Route {
         name: "route".into(),
+        variant: None,
         tiers,
         policy,
+        variants: Vec::new(),
     };
     Ok((route, ask, conditions))
 }
 
 fn target(input: &mut Unstructured) -> Result<Target> {
     let price = match input.arbitrary()? {
-        Some(()) => Some(Price {
-            input: MicroUsd(number(input)?),
-            output: MicroUsd(number(input)?),
-        }),
+        Some(()) => Some(Price::plain(
+            MicroUsd(number(input)?),
+            MicroUsd(number(input)?),
+        )),
         None => None,
     };
     Ok(Target {
@@ -97,6 +100,7 @@ fn target(input: &mut Unstructured) -> Result<Target> {
         profile: Arc::default(),
         abilities: Arc::default(),
         stream: StreamUse::default(),
+        limits: TargetLimits::default(),
     })
 }
 
@@ -108,6 +112,9 @@ fn condition(input: &mut Unstructured) -> Result<Condition> {
         3 | 4 => Standing::Known(Admission::Shut {
             until: *START + Duration::from_secs(input.arbitrary::<u8>()?.into()),
         }),
+        5 => Standing::Full {
+            until: *START + Duration::from_secs(input.arbitrary::<u8>()?.into()),
+        },
         _ => Standing::Known(Admission::Free),
     };
     let latency = match input.arbitrary()? {

@@ -15,10 +15,14 @@ extern crate self as parking_lot;
 mod hedge;
 mod lock;
 
+pub mod account;
 #[path = "../../src/relay/allowance.rs"]
 pub mod allowance;
 #[path = "../../src/upstream/breaker/mod.rs"]
 pub mod breaker;
+pub mod exchange;
+#[path = "../../src/units.rs"]
+pub mod units;
 
 use std::future::Future;
 

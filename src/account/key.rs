@@ -1,10 +1,11 @@
-//! Client keys: kept as digests, compared in constant time.
+//! A client key: its digest, its name, and what it may use.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 
 /// The SHA-256 of a client key.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,21 @@ impl Digest {
             *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
         }
         Some(Self(bytes))
+    }
+
+    /// The digest as a config has it, but for `sha256:` before it. It proves nothing: whoever has
+    /// it cannot call.
+    pub fn to_hex(self) -> String {
+        self.0.iter().fold(String::new(), |mut hex, byte| {
+            // A string takes all that is written to it.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+
+    /// Whether it is the same, in a time that does not tell how much of it is.
+    pub fn is(&self, other: &Self) -> Choice {
+        self.0.ct_eq(&other.0)
     }
 }
 
@@ -68,69 +84,20 @@ impl RouteScope {
     }
 }
 
-/// All client keys.
-#[derive(Clone, Debug, Default)]
-pub struct Keys(Vec<(Digest, Arc<Key>)>);
-
-impl Keys {
-    /// Whether no key is configured: only loopback listeners may then serve.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Adds a key under its digest.
-    pub fn add(&mut self, digest: Digest, key: Key) {
-        self.0.push((digest, Arc::new(key)));
-    }
-
-    /// All keys, in the order of the file; one with several secrets comes once for each.
-    pub fn iter(&self) -> impl Iterator<Item = &Key> {
-        self.0.iter().map(|(_, key)| key.as_ref())
-    }
-
-    /// The key whose digest matches. Every digest is compared, in constant time, so neither a
-    /// hit's place nor a miss can be told from the clock.
-    pub fn find(&self, presented: &[u8]) -> Option<&Arc<Key>> {
-        let digest = Digest::of(presented);
-        let mut found = None;
-        for (known, key) in &self.0 {
-            if bool::from(known.0.ct_eq(&digest.0)) {
-                found = Some(key);
-            }
-        }
-        found
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn key(name: &str) -> Key {
-        Key {
-            name: name.into(),
-            routes: RouteScope::All,
-            tags: Tags::new(),
-        }
-    }
-
-    #[test]
-    fn a_key_is_found_by_its_text_or_its_configured_digest() {
-        let mut keys = Keys::default();
-        keys.add(Digest::of(b"one"), key("first"));
-        let hex = "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3";
-        keys.add(Digest::from_hex(hex).unwrap(), key("second"));
-        assert_eq!(keys.find(b"one").unwrap().name.as_ref(), "first");
-        assert_eq!(keys.find(b"two").unwrap().name.as_ref(), "second");
-        assert!(keys.find(b"three").is_none());
-        assert!(keys.find(b"").is_none());
-    }
 
     #[test]
     fn a_digest_is_exactly_64_hexadecimal_digits() {
         for bad in ["", "ab", &"g".repeat(64), &"a".repeat(63), &"é".repeat(32)] {
             assert!(Digest::from_hex(bad).is_none(), "{bad}");
         }
+        let hex = "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3";
+        let digest = Digest::from_hex(hex).unwrap();
+        assert_eq!(digest, Digest::of(b"two"));
+        assert_eq!(digest.to_hex(), hex);
+        assert_eq!(format!("{digest:?}"), "sha256:***");
     }
 
     #[test]

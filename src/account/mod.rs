@@ -1,13 +1,38 @@
 //! Who may call, what each may use, and what it comes to.
 
+mod book;
+mod bucket;
+mod claim;
+mod instance;
 mod key;
+mod keys;
 mod ledger;
+mod meter;
+mod network;
+mod now;
+mod penniless;
+mod period;
 mod price;
 mod purse;
 mod quota;
+mod spending;
+mod spent;
+pub mod store;
 
-pub use key::{Digest, Key, Keys, RouteScope, Tags};
-pub use ledger::{Ledger, Now};
+pub use bucket::{Bucket, Window};
+pub use claim::{Claim, Fate, Scarce, Short};
+pub use instance::{Instance, Kind};
+pub use key::{Digest, Key, RouteScope, Tags};
+pub use keys::{Activity, KeyEntry, Keys, Proof, Rejected, Terms};
+pub use ledger::{BudgetStatus, Ledger, QuotaStatus};
+pub use network::{Network, NotANetwork};
+pub use now::Now;
+pub use penniless::penniless;
+pub use period::{Day, Period};
 pub use price::{LongPrice, Price};
-pub use purse::{Claim, Fate, Purse, Scarce, Short, Stake};
-pub use quota::{Budget, Caller, Each, OnBudget, Period, Quota, Quotas, Scope, Waste};
+pub use purse::{Left, Purse, Stake};
+pub use quota::{Budget, Caller, Each, OnBudget, Quota, Quotas, Scope, Waste};
+pub use spent::Spent;
+
+#[cfg(test)]
+mod tests;

@@ -145,7 +145,7 @@ mod tests {
             (usage(1, 0, 0, 0), 3),
             (usage(1, 1, 0, 0), 1),
             (usage(10, 20, 5, 0), 3),
-            (usage(10, 4, 20, 0), 2 + 23),
+            (usage(10, 4, 20, 0), 24),
         ] {
             assert_eq!(PRICE.cost(&usage), MicroUsd(expected), "{usage:?}");
         }

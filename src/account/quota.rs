@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::account::Key;
+use crate::account::key::Key;
+use crate::account::period::Period;
 use crate::units::{MicroUsd, Tokens};
 
 /// Bounds on what some callers take together, or each of them.
@@ -62,17 +63,6 @@ pub struct Budget {
     pub amount: MicroUsd,
     /// The period.
     pub per: Period,
-}
-
-/// A period of the UTC calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Period {
-    /// From midnight.
-    Day,
-    /// From midnight before Monday (ISO 8601).
-    Week,
-    /// From midnight before the first.
-    Month,
 }
 
 /// What becomes of an exchange whose first target is too dear for what is left.
@@ -145,6 +135,12 @@ impl Quota {
         }
     }
 
+    /// Whether it bounds what attempts take, so that each has to be covered. Requests, and exchanges
+    /// at a time, are taken once.
+    pub fn bounds_attempts(&self) -> bool {
+        self.tokens_per_minute.is_some() || self.ceiling.is_some() || !self.budgets.is_empty()
+    }
+
     /// Whether it bounds what a caller does, rather than what a route does.
     pub fn is_callers(&self) -> bool {
         match self.scope {
@@ -157,7 +153,7 @@ impl Quota {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::{RouteScope, Tags};
+    use crate::account::key::{RouteScope, Tags};
 
     #[test]
     fn a_quota_holds_for_its_key_its_route_its_tag_or_everybody() {

@@ -15,7 +15,8 @@ use crate::dialect::{self, Recipient, Wants, Watched};
 use crate::edge::{ProviderSettings, Settings};
 use crate::exchange::{Delivery, Dialect, Need, Request, Task};
 use crate::route::{
-    self, Ask, Condition, Hold, LeftOut, Place, Policy, Route, Standing, Target, Watch,
+    self, Ask, Condition, Facts, Hold, LeftOut, Place, Policy, Route, Standing, Target, Variant,
+    Watch,
 };
 use crate::upstream::Admission;
 
@@ -56,6 +57,19 @@ pub(super) struct Args {
         verbatim_doc_comment
     )]
     dialect: String,
+    /// The name of the caller's key
+    #[arg(long, value_name = "NAME", verbatim_doc_comment)]
+    key: Option<String>,
+    /// What the request is for, as by `x-segue-task`
+    /// [default: as the body says]
+    #[arg(long, value_name = "TASK", verbatim_doc_comment)]
+    task: Option<String>,
+    /// The caller's own user [default: as the body says]
+    #[arg(long, value_name = "NAME", verbatim_doc_comment)]
+    user: Option<String>,
+    /// Where the caller is, as by `x-segue-region`
+    #[arg(long, value_name = "REGION", verbatim_doc_comment)]
+    region: Option<String>,
     /// As with the header `x-segue-fallback: off`.
     #[arg(long)]
     no_fallback: bool,
@@ -85,17 +99,29 @@ pub(super) fn run(args: &Args) -> ExitCode {
     let Some(route) = settings.routes.get(name) else {
         return failed(&format!("there is no route {name:?}"));
     };
+    let about = request.as_ref().map(dialect::about).unwrap_or_default();
+    let key = match &args.key {
+        None => None,
+        Some(name) => match settings.keys.iter().find(|key| *key.name == **name) {
+            Some(key) => Some(key),
+            None => return failed(&format!("there is no key {name:?}")),
+        },
+    };
+    let facts = Facts {
+        key: key.map(|key| &*key.name),
+        tags: key.map(|key| &key.tags),
+        task: args.task.as_deref().or(about.task.as_deref()),
+        user: args.user.as_deref().or(about.user.as_deref()),
+        region: args.region.as_deref(),
+    };
     let ask = Ask {
         turn: args.turn,
         fallback: !args.no_fallback,
     };
-    match explain(
-        &settings,
-        route,
-        ask,
-        request.as_ref(),
-        &mut io::stdout().lock(),
-    ) {
+    let out = &mut io::stdout().lock();
+    let told = variants(route, &facts, out)
+        .and_then(|form| explain(&settings, form, ask, request.as_ref(), out));
+    match told {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => unwritten(&error),
     }
@@ -106,6 +132,25 @@ fn read(path: &Path, client: Dialect) -> Result<Request, String> {
     let body = fs::read(path).map_err(|error| format!("cannot read {shown}: {error}"))?;
     dialect::parse(client, Task::Chat, Bytes::from(body))
         .map_err(|fault| format!("{shown} is no request: {}", fault.message))
+}
+
+/// Writes which of its variants stands in for a route, and which do not; returns what serves.
+fn variants<'r>(
+    route: &'r Route,
+    facts: &Facts<'_>,
+    out: &mut impl Write,
+) -> io::Result<&'r Route> {
+    let form = route.form(facts);
+    for Variant { when, route: one } in &route.variants {
+        let mark = if std::ptr::eq(&**one, form) { '>' } else { ' ' };
+        let name = one.variant.as_deref().unwrap_or_default();
+        writeln!(out, "{mark} variant {name}: {when}")?;
+    }
+    if !route.variants.is_empty() {
+        let mark = if std::ptr::eq(route, form) { '>' } else { ' ' };
+        writeln!(out, "{mark} else the route itself\n")?;
+    }
+    Ok(form)
 }
 
 /// Writes the plan of a request for a person to read.
@@ -127,7 +172,7 @@ fn explain(
     };
     let plan = route::plan(route, ask, &wants, well);
     let targets: Vec<&Target> = route.targets().collect();
-    writeln!(out, "route {}", route.name)?;
+    writeln!(out, "route {}", route.title())?;
     policy(&route.policy, plan.places.len(), out)?;
     if let Some(request) = request {
         wanted(request, out)?;

@@ -6,9 +6,11 @@ mod demo;
 mod exit;
 mod explain;
 mod import;
+mod key;
 mod run;
 pub mod schema;
 pub mod sim;
+mod usage;
 
 use std::io;
 use std::path::PathBuf;
@@ -42,8 +44,13 @@ enum Command {
     Explain(explain::Args),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
+    /// Show what was used: by key, route, target, day.
+    Usage(usage::Args),
     /// Write a configuration from another gateway's.
     Import(import::Args),
+    /// Make client keys, and their digests.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Simulate a provider that fails as it is told.
     Sim(sim::Args),
     /// Show segue at work, before a provider that has a bad day.
@@ -74,7 +81,9 @@ pub fn main(signals: io::Result<Signals>) -> ExitCode {
         Command::Check(Config { config }) => check::run(&config),
         Command::Explain(args) => explain::run(&args),
         Command::Schema => schema::run(),
+        Command::Usage(args) => usage::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Key(command) => key::run(&command),
         Command::Sim(args) => sim::run(args),
         Command::Demo(args) => demo::run(args, signals),
     }

@@ -107,6 +107,11 @@ impl<'a> Cursor<'a> {
         matches!(self.node.value, Value::List(_))
     }
 
+    /// Whether it is a map.
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.node.value, Value::Map(_))
+    }
+
     /// Text. What YAML takes for a number or a truth value must be quoted.
     pub(super) fn text(&self) -> Read<&'a str> {
         match &self.node.value {

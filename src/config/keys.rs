@@ -3,27 +3,41 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::allotment::Allotment;
 use super::cursor::{Cursor, Read, all};
 use super::hint::hint;
+use super::moment;
 use super::path::quoted;
-use super::secret;
+use super::proofs::{self, Taken};
 use super::section::Section;
-use crate::account::{Digest, Key, Keys, RouteScope, Tags};
+use crate::account::{
+    Activity, Each, Key, KeyEntry, Keys, Network, Quota, RouteScope, Scope, Tags, Terms,
+};
 
 /// The longest name of a key.
 const LONGEST_NAME: usize = 64;
 
+/// Tags of one key, and the longest name or value of one.
+const MOST_TAGS: usize = 16;
+const LONGEST_TAG: usize = 64;
+
 /// What keys may name: the routes of the file, whether or not they are well-formed.
 pub(super) type RouteNames<'a> = BTreeSet<&'a str>;
 
+/// All keys, and the quotas that stand with them.
+#[derive(Default)]
+pub(super) struct Callers {
+    pub(super) keys: Keys,
+    pub(super) quotas: Vec<Quota>,
+}
+
 /// Reads all keys.
-pub(super) fn read(cursor: &Cursor<'_>, routes: &RouteNames<'_>) -> Read<Keys> {
+pub(super) fn read(cursor: &Cursor<'_>, routes: &RouteNames<'_>) -> Read<Callers> {
     let mut names: BTreeSet<&str> = BTreeSet::new();
-    let mut digests: Vec<(Digest, Arc<str>)> = Vec::new();
+    let mut taken = Taken::new();
     let items = cursor.items()?;
     let read = all(items.iter().map(|cursor| {
         let mut section = Section::open(cursor)?;
-        section.later(&["budget", "limits"]);
         let name = section.required("name").and_then(|cursor| {
             let name = cursor.name(LONGEST_NAME)?;
             if !names.insert(name) {
@@ -31,82 +45,85 @@ pub(super) fn read(cursor: &Cursor<'_>, routes: &RouteNames<'_>) -> Read<Keys> {
             }
             Ok(name)
         });
-        let own = proofs(&mut section, cursor, &mut digests);
+        let proofs = proofs::read(&mut section, cursor, &mut taken);
         let scope = section.maybe("routes", |cursor| scope(cursor, routes));
+        let tags = section.or("tags", Tags::new(), tags);
+        let terms = terms(&mut section);
+        let allotment = Allotment::read(&mut section);
         section.close();
-        let routes = scope?.map_or(RouteScope::All, RouteScope::Only);
-        Ok((
-            own?,
-            Key {
-                name: name?.into(),
-                routes,
-                tags: Tags::new(),
-            },
-        ))
-    }));
-    let mut keys = Keys::default();
-    for (digests, key) in read? {
-        for digest in digests {
-            keys.add(digest, key.clone());
-        }
-    }
-    Ok(keys)
-}
-
-/// What proves the key: exactly one of the four forms.
-fn proofs(
-    section: &mut Section<'_>,
-    cursor: &Cursor<'_>,
-    taken: &mut Vec<(Digest, Arc<str>)>,
-) -> Read<Vec<Digest>> {
-    let secret = section
-        .optional("secret")
-        .map(|cursor| (vec![cursor], Form::Secret));
-    let secrets = section
-        .optional("secrets")
-        .map(|cursor| (cursor.some_items(), Form::Secret));
-    let digest = section
-        .optional("digest")
-        .map(|cursor| (vec![cursor], Form::Digest));
-    let digests = section
-        .optional("digests")
-        .map(|cursor| (cursor.some_items(), Form::Digest));
-    let one = |given: Option<(Vec<_>, _)>| given.map(|(items, form)| (Ok(items), form));
-    let mut given = [one(secret), secrets, one(digest), digests]
-        .into_iter()
-        .flatten();
-    let (Some((items, form)), None) = (given.next(), given.next()) else {
-        return cursor.fail_at_key("needs one of `secret`, `secrets`, `digest`, `digests`");
-    };
-    all(items?.iter().map(|cursor| {
-        let digest = match form {
-            Form::Secret => Digest::of(secret::read(cursor)?.expose().as_bytes()),
-            Form::Digest => written_digest(cursor)?,
+        let name: Arc<str> = name?.into();
+        let key = Key {
+            name: Arc::clone(&name),
+            routes: scope?.map_or(RouteScope::All, RouteScope::Only),
+            tags: tags?,
         };
-        if let Some((_, path)) = taken.iter().find(|(other, _)| *other == digest) {
-            return cursor.fail(format_args!("the same secret as {path}"));
-        }
-        taken.push((digest, cursor.path().into()));
-        Ok(digest)
-    }))
+        let entry = KeyEntry {
+            key: Arc::new(key),
+            terms: terms?,
+            proofs: proofs?,
+        };
+        let scope = Scope::Key(Arc::clone(&name));
+        let quota = allotment?.map(|own| own.quota(name, scope, Each::Together));
+        Ok((entry, quota))
+    }));
+    let (entries, quotas): (Vec<_>, Vec<_>) = read?.into_iter().unzip();
+    Ok(Callers {
+        keys: entries.into_iter().collect(),
+        quotas: quotas.into_iter().flatten().collect(),
+    })
 }
 
-#[derive(Clone, Copy)]
-enum Form {
-    Secret,
-    Digest,
+/// When and from where a key holds.
+fn terms(section: &mut Section<'_>) -> Read<Terms> {
+    let expires = section.maybe("expires", moment::end);
+    let networks = section.or("networks", Vec::new(), |cursor| {
+        all(cursor.some_items()?.iter().map(network))
+    });
+    let activity = section.or("disabled", Activity::default(), |cursor| {
+        Ok(if cursor.boolean()? {
+            Activity::Disabled
+        } else {
+            Activity::Enabled
+        })
+    });
+    Ok(Terms {
+        expires: expires?,
+        networks: networks?,
+        activity: activity?,
+    })
 }
 
-/// A digest; what is written may be a secret in the wrong place and is not repeated.
-fn written_digest(cursor: &Cursor<'_>) -> Read<Digest> {
-    match cursor
-        .text()?
-        .strip_prefix("sha256:")
-        .and_then(Digest::from_hex)
-    {
-        Some(digest) => Ok(digest),
-        None => cursor.fail("expected sha256: and 64 hexadecimal digits"),
+fn network(cursor: &Cursor<'_>) -> Read<Network> {
+    let text = cursor.text()?;
+    Network::parse(text).or_else(|rule| cursor.fail(format_args!("{}: {rule}", quoted(text))))
+}
+
+/// Names and values of one's own, which stand in logs and decide about quotas and routes.
+pub(super) fn tags(cursor: &Cursor<'_>) -> Read<Tags> {
+    let entries = cursor.named()?;
+    if entries.len() > MOST_TAGS {
+        return cursor.fail(format_args!("a key has at most {MOST_TAGS} tags"));
     }
+    let tags = all(entries.into_iter().map(|(name, cursor)| {
+        if let Some(rule) = tag_rule(name) {
+            return cursor.fail_at_key(rule);
+        }
+        let value = cursor.text()?;
+        match tag_rule(value) {
+            Some(rule) => cursor.fail(rule),
+            None => Ok((Arc::from(name), Arc::from(value))),
+        }
+    }))?;
+    Ok(tags.into_iter().collect())
+}
+
+fn tag_rule(text: &str) -> Option<String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@".contains(&byte);
+    let good = (1..=LONGEST_TAG).contains(&text.len()) && text.bytes().all(plain);
+    (!good).then(|| {
+        let text = quoted(text);
+        format!("{text} is no tag: 1 to {LONGEST_TAG} of ASCII letters, digits and -_.:/@")
+    })
 }
 
 fn scope(cursor: &Cursor<'_>, routes: &RouteNames<'_>) -> Read<BTreeSet<Arc<str>>> {

@@ -3,17 +3,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::accounts;
 use super::cursor::{Cursor, Literals, Read, all};
-use super::keys;
+use super::keys::{self, Callers};
 use super::limits;
 use super::listen::{self, Bound};
 use super::passthrough;
 use super::policy::Layer;
 use super::providers;
+use super::quotas::{self, Known};
 use super::routes;
 use super::section::Section;
+use super::store;
 use super::targets::{Providers, Vendor};
-use crate::account::Keys;
+use crate::account::store::StoreSettings;
+use crate::account::{Quota, Quotas};
 use crate::edge::{Limits, ProviderSettings, Settings};
 use crate::route::{Family, Policy};
 
@@ -45,23 +49,48 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
     let passthrough = section.maybe("passthrough", |at| passthrough::read(at, &known));
 
     let names = names(routes_at.as_ref().ok());
-    let keys = keys(&mut section, &names, &bound);
+    let callers = callers(&mut section, &names, &bound);
+    let (routes, of_routes) = match routes {
+        Ok((routes, quotas)) => (Ok(routes), quotas),
+        Err(reported) => (Err(reported), Vec::new()),
+    };
+    let (rules, store) = accounts(&mut section, cursor);
+    let quotas = quotas(&mut section, &callers, rules, of_routes, &names);
     let limits = section.or("limits", Limits::default(), limits::read);
     let log = section.or("log", limits::shipped_log(), limits::log);
     let drain = section.or("drain", limits::DRAIN, limits::drain);
     section.close();
     Ok(Settings {
         admin: admin?,
-        keys: keys?,
-        quotas: Arc::default(),
+        keys: callers?.keys,
+        quotas: Arc::new(quotas?),
         providers: providers?,
         routes: routes?,
         passthrough: passthrough?,
         limits: limits?,
         log: log?,
+        store: store?,
         drain: drain?,
         listeners: listeners?,
     })
+}
+
+/// The rules between all quotas, and where usage is kept.
+fn accounts(
+    section: &mut Section<'_>,
+    root: &Cursor<'_>,
+) -> (Read<Quotas>, Read<Option<StoreSettings>>) {
+    let Some(cursor) = section.optional("accounts") else {
+        return (Ok(Quotas::default()), Ok(store::shipped(root)));
+    };
+    let mut section = match Section::open(&cursor) {
+        Ok(section) => section,
+        Err(reported) => return (Err(reported), Err(reported)),
+    };
+    let rules = accounts::read(&mut section);
+    let store = store::read(&mut section, root);
+    section.close();
+    (rules, store)
 }
 
 /// What routes inherit, not yet cut to fit. What `defaults` says must make sense by itself before
@@ -109,8 +138,9 @@ fn names<'a>(cursor: Option<&Cursor<'a>>) -> BTreeSet<&'a str> {
 }
 
 /// Without keys anybody may call, and anybody must then be this machine.
-fn keys(section: &mut Section<'_>, routes: &BTreeSet<&str>, bound: &Bound<'_>) -> Read<Keys> {
-    let keys = section.or("keys", Keys::default(), |cursor| keys::read(cursor, routes))?;
+fn callers(section: &mut Section<'_>, routes: &BTreeSet<&str>, bound: &Bound<'_>) -> Read<Callers> {
+    let callers = section.or("keys", Callers::default(), |at| keys::read(at, routes))?;
+    let keys = &callers.keys;
     let open = bound
         .iter()
         .filter(|(address, _)| keys.is_empty() && !address.ip().is_loopback());
@@ -119,5 +149,32 @@ fn keys(section: &mut Section<'_>, routes: &BTreeSet<&str>, bound: &Bound<'_>) -
             "anybody could call: {address} is not a loopback address and there are no `keys`"
         ))
     }));
-    closed.and(Ok(keys))
+    closed.and(Ok(callers))
+}
+
+/// The quotas of keys, of routes and of the list, and the rules between them.
+fn quotas(
+    section: &mut Section<'_>,
+    callers: &Read<Callers>,
+    rules: Read<Quotas>,
+    of_routes: Vec<Quota>,
+    routes: &BTreeSet<&str>,
+) -> Read<Quotas> {
+    let callers = callers.as_ref().ok();
+    let mut all = callers.map_or_else(Vec::new, |callers| callers.quotas.clone());
+    all.extend(of_routes);
+    let listed = section.or("quotas", Vec::new(), |cursor| {
+        let name = |callers: &Callers| {
+            let keys = callers.keys.iter();
+            keys.map(|key| Arc::clone(&key.name)).collect()
+        };
+        let known = Known {
+            keys: callers.map(name),
+            routes,
+            own: &all,
+        };
+        quotas::read(cursor, &known)
+    });
+    all.extend(listed?);
+    Ok(Quotas { all, ..rules? })
 }

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::allotment::some;
 use super::capabilities::Capabilities;
 use super::cursor::{Cursor, Read, Reported};
 use super::hint::hint;
@@ -15,7 +16,8 @@ use super::section::Section;
 use super::timeouts::Bounds;
 use crate::dialect::Profile;
 use crate::exchange::{Abilities, Dialect, Need};
-use crate::route::{self, Family, StreamUse, Target, Timeouts};
+use crate::route::{self, Family, StreamUse, Target, TargetLimits, Timeouts};
+use crate::units::Tokens;
 
 /// The longest model name of a provider; deployments and fine-tunes have long ones.
 const LONGEST_MODEL: usize = 256;
@@ -23,6 +25,10 @@ const LONGEST_MODEL: usize = 256;
 /// A target that gets less than a thousandth of its tier is better left out.
 const WEIGHT_RANGE: RangeInclusive<u32> = 1..=1_000;
 const WEIGHT: u32 = 1;
+
+/// What a provider may be asked for in a minute.
+const REQUESTS: RangeInclusive<u32> = 1..=10_000_000;
+const TOKENS: RangeInclusive<u32> = 1..=4_000_000_000;
 
 const STREAMS: [(&str, StreamUse); 3] = [
     ("as_asked", StreamUse::AsAsked),
@@ -72,6 +78,7 @@ impl<'a> OpenTarget<'a> {
         let capabilities = section.maybe("capabilities", Capabilities::read);
         let stream = section.maybe("upstream_stream", |cursor| cursor.choice(&STREAMS));
         let bounds = section.maybe("timeouts", Bounds::read);
+        let limits = section.or("limits", TargetLimits::default(), limits);
         let (base, dialect) = match &target {
             Ok(target) => (Arc::clone(&target.profile), target.dialect),
             Err(Reported) => (Arc::default(), Dialect::OpenAi),
@@ -87,6 +94,7 @@ impl<'a> OpenTarget<'a> {
         let target = Target {
             weight: weight?,
             price: price.or(target.price),
+            limits: limits?,
             profile: profile?.map_or(base, Arc::new),
             abilities: match capabilities? {
                 Some(own) => Arc::new(own.over(&target.abilities)),
@@ -147,11 +155,26 @@ fn named<'a>(
         dialect: vendor.dialect,
         weight: WEIGHT,
         price: known.and_then(|known| known.price),
+        limits: TargetLimits::default(),
         timeouts: Timeouts::default(),
         profile: vendor.profile,
         stream: usual(&abilities),
         abilities,
     })
+}
+
+/// What the provider takes of us in a minute, so that load moves away before it says so.
+fn limits(cursor: &Cursor<'_>) -> Read<TargetLimits> {
+    let mut section = Section::open(cursor)?;
+    let rpm = section.maybe("rpm", |at| at.number(&REQUESTS));
+    let tpm = section.maybe("tpm", |at| at.number(&TOKENS));
+    section.close();
+    let limits = TargetLimits {
+        rpm: rpm?,
+        tpm: tpm?.map(|tokens| Tokens(u64::from(tokens))),
+    };
+    some(cursor)?;
+    Ok(limits)
 }
 
 /// How a model is asked where nothing is said: one that cannot stream, never for a stream.

@@ -4,14 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Instant, SystemTime};
 
+use parking_lot::Mutex;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::l4::socket::SocketAddr;
 use pingora_error::{Error, ErrorType};
 use tokio::sync::watch;
 
-use crate::account::Ledger;
+use crate::account::store::Store;
+use crate::account::{Ledger, Purse};
+use crate::edge::booking;
 use crate::edge::generation::{Generation, Generations};
 use crate::edge::inbound;
+use crate::edge::strikes::Strikes;
 use crate::exchange::Dialect;
 use crate::relay::{Allowance, Booked, Budget};
 use crate::telemetry::{AccessLog, Gauged, Metrics, Outcome, Protocol, Record};
@@ -22,9 +26,13 @@ pub(super) struct Shared {
     pub(super) generations: Generations,
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: AccessLog,
+    /// Where exchanges are booked.
+    pub(super) store: Option<Store>,
     pub(super) budget: Arc<Budget>,
     /// What has been taken of every quota.
     pub(super) ledger: Arc<Ledger>,
+    /// Failures of authentication.
+    pub(super) strikes: Mutex<Strikes>,
     /// What retries of all exchanges together may spend.
     pub(super) retries: Allowance,
     /// Exchanges under way.
@@ -43,6 +51,8 @@ pub(super) struct Exchange {
     pub(super) dialect: Dialect,
     /// Set when Pingora's native phases serve it.
     pub(super) passage: Option<Passage>,
+    /// What it may take, and what it took of budgets.
+    pub(super) purse: Purse,
     /// When its head had come.
     pub(super) begun: Instant,
     /// Until it is answered.
@@ -91,6 +101,7 @@ impl Exchange {
             record: Record::begin(SystemTime::now(), String::new(), Protocol::H1),
             booked: Arc::default(),
             passage: None,
+            purse: Purse::default(),
             begun: Instant::now(),
             slot: Some(Slot::take(shared)),
         }
@@ -102,9 +113,20 @@ impl Exchange {
         self.slot.as_ref().is_some_and(|slot| slot.before >= limit)
     }
 
-    /// It is under way no more: from here on it stands in nobody's way.
+    /// It has ended, and whoever counts is told. It is under way no more: from here on it stands in
+    /// nobody's way.
     pub(super) fn close(&mut self) {
-        self.slot = None;
+        let Some(slot) = self.slot.take() else {
+            return;
+        };
+        slot.shared.metrics.observe(&self.record);
+        slot.shared.log.write(&self.record);
+        if let Some(store) = &slot.shared.store {
+            let request_id = std::mem::take(&mut self.record.request_id);
+            let spent = self.purse.spent();
+            booking::book(store, request_id, &self.record, self.dialect, spent);
+        }
+        self.purse = Purse::default();
     }
 
     /// Notes what the head says before anything is decided.
@@ -124,19 +146,15 @@ impl Exchange {
 /// counters have it all the same.
 impl Drop for Exchange {
     fn drop(&mut self) {
-        let Some(slot) = self.slot.take() else {
-            return;
-        };
         // One that was never opened is no exchange; a second panic would end the process.
-        if self.record.request_id.is_empty() || std::thread::panicking() {
+        if self.slot.is_none() || self.record.request_id.is_empty() || std::thread::panicking() {
             return;
         }
         self.record.outcome = Outcome::Aborted;
         self.record.reason = Some("dropped");
         self.record.attempts.extend(self.booked.take());
         self.record.total = self.begun.elapsed();
-        slot.shared.metrics.observe(&self.record);
-        slot.shared.log.write(&self.record);
+        self.close();
     }
 }
 

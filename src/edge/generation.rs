@@ -156,5 +156,9 @@ pub(super) fn listeners_unchanged(current: &Settings, next: &Settings) -> Result
     if current.log != next.log {
         return Err("log: the access log cannot move at a reload; restart".to_owned());
     }
+    let store = |settings: &Settings| settings.store.as_ref().map(|store| store.path.clone());
+    if store(current) != store(next) {
+        return Err("accounts.store: it cannot move at a reload; restart".to_owned());
+    }
     Ok(())
 }

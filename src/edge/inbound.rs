@@ -5,11 +5,12 @@
 
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
@@ -17,7 +18,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 
-use crate::account::{Key, Keys};
+use crate::account::{Key, Keys, Rejected};
 use crate::edge::Limits;
 use crate::edge::guard::{Gathered, Guard};
 use crate::edge::outbound::guard;
@@ -158,17 +159,22 @@ pub(super) fn name<'a>(headers: &'a HeaderMap, header: &str) -> Option<&'a str> 
     (!text.is_empty() && text.len() <= LONGEST_NAME).then_some(text)
 }
 
-/// Who calls. `None` where no keys are configured.
+/// Who calls, from where. `None` where no keys are configured.
 ///
 /// # Errors
-/// One and the same fault for no key, several, and one that we do not know.
-pub(super) fn authenticate(keys: &Keys, headers: &HeaderMap) -> Result<Option<Arc<Key>>, Fault> {
+/// Why there is nobody: for the log alone, for a client hears the same of no key, several, one that
+/// we do not know and one that does not hold.
+pub(super) fn authenticate(
+    keys: &Keys,
+    headers: &HeaderMap,
+    from: Option<IpAddr>,
+) -> Result<Option<Arc<Key>>, Rejected> {
     if keys.is_empty() {
         return Ok(None);
     }
-    let refused = || Fault::new(FaultKind::Unauthorized, "a valid API key is required");
-    let presented = presented_key(headers).ok_or_else(refused)?;
-    keys.find(presented).cloned().map(Some).ok_or_else(refused)
+    let presented = presented_key(headers).ok_or(Rejected::Unknown)?;
+    let key = keys.find(presented, from, SystemTime::now())?;
+    Ok(Some(Arc::clone(key)))
 }
 
 /// The key a client shows, in either of its two places; two that differ are none.

@@ -1,10 +1,12 @@
 //! The door to clients: listeners, TLS, guard, and the proxy that Pingora drives.
 
 mod admin;
+mod booking;
 mod caps;
 mod chat;
 mod connection;
 mod descriptors;
+mod desk;
 mod exchange;
 mod fault;
 mod front;
@@ -18,6 +20,8 @@ mod notify;
 mod outbound;
 mod passthrough;
 mod proxy;
+mod refusal;
+mod remainder;
 mod server;
 mod settings;
 mod signals;
@@ -25,6 +29,7 @@ mod signals;
 mod socket_tests;
 mod start;
 mod status;
+mod strikes;
 mod tls;
 mod visit;
 

@@ -1,6 +1,6 @@
 //! The way to a client: response heads built from one list, and the relay's door to a session.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::header::{
@@ -11,8 +11,10 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_error::ErrorType;
 use pingora_http::ResponseHeader;
 
+use crate::account::{Left, Purse};
 use crate::edge::fault;
 use crate::edge::guard::Guard;
+use crate::edge::remainder;
 use crate::exchange::{Dialect, Fault, FaultKind};
 use crate::relay::{AnswerHead, ClientGone, Content};
 use crate::{dialect, relay};
@@ -85,6 +87,16 @@ fn insert(head: &mut ResponseHeader, name: HeaderName, value: HeaderValue) {
     let _ = head.insert_header(name, value);
 }
 
+/// Tells the client what it has left, where something bounds it.
+fn insert_left(head: &mut ResponseHeader, client: Dialect, left: &Left) {
+    if *left == Left::default() {
+        return;
+    }
+    for (name, value) in remainder::fields(client, left, SystemTime::now()) {
+        insert(head, name, value);
+    }
+}
+
 /// Sends a JSON document, head and body in one write.
 pub(super) async fn json(
     session: &mut ServerSession,
@@ -119,9 +131,21 @@ async fn write(session: &mut ServerSession, mut bytes: Bytes, end: End) -> Resul
 }
 
 /// What was tried before a fault.
+#[derive(Clone, Copy)]
 pub(super) struct Trail<'a> {
     pub(super) route: &'a str,
     pub(super) attempts: usize,
+}
+
+/// What goes with a fault in the head of its answer.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Beside<'a> {
+    /// What a 405 allows.
+    pub(super) allow: Option<&'static str>,
+    /// What was tried.
+    pub(super) trail: Option<Trail<'a>>,
+    /// What the caller has left.
+    pub(super) left: Left,
 }
 
 /// Answers with a fault. A request whose body was not read to its end closes the connection.
@@ -129,12 +153,13 @@ pub(super) async fn refuse(
     session: &mut ServerSession,
     dialect: Dialect,
     fault: &Fault,
-    allow: Option<&'static str>,
     request_id: &str,
-    trail: Option<Trail<'_>>,
+    beside: Beside<'_>,
 ) -> Result<u16, ClientGone> {
+    let Beside { allow, trail, left } = beside;
     let status = fault::status(dialect, fault.kind);
     let mut head = head(status, request_id, dialect)?;
+    insert_left(&mut head, dialect, &left);
     if let Some(wait) = fault.retry_after {
         insert(
             &mut head,
@@ -185,6 +210,8 @@ pub(super) struct Outbound<'a> {
     request_id: &'a str,
     dialect: Dialect,
     route: HeaderValue,
+    /// What the exchange may take: its head says what is left.
+    purse: &'a Purse,
     watch: Watch,
     /// The status sent, once one is, and when.
     pub(super) sent: Option<(u16, Instant)>,
@@ -207,6 +234,7 @@ impl<'a> Outbound<'a> {
         dialect: Dialect,
         route: &str,
         write_timeout: Duration,
+        purse: &'a Purse,
     ) -> Self {
         // The guard of HTTP/1 has a clock for each wait; Pingora's is for a whole body.
         if session.is_http2() {
@@ -218,6 +246,7 @@ impl<'a> Outbound<'a> {
             request_id,
             dialect,
             route,
+            purse,
             watch: Watch::On,
             sent: None,
         }
@@ -226,6 +255,7 @@ impl<'a> Outbound<'a> {
     fn head(&mut self, answer: &AnswerHead) -> Result<Box<ResponseHeader>, ClientGone> {
         let mut head = head(answer.status, self.request_id, self.dialect)?;
         insert(&mut head, ROUTE, self.route.clone());
+        insert_left(&mut head, self.dialect, &self.purse.left());
         if let Some(target) = &answer.target
             && let Ok(target) = HeaderValue::from_str(target)
         {

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::edge::exchange::{Exchange, Passage, as_u64, internal};
 use crate::edge::generation::Generation;
-use crate::edge::outbound::{self, REQUEST_ID};
+use crate::edge::outbound::{self, Beside, REQUEST_ID};
 use crate::exchange::{Dialect, Fault, FaultKind};
 use crate::relay::FORWARDED;
 use crate::telemetry::Outcome;
@@ -162,7 +162,7 @@ pub(super) async fn failed(session: &mut Session, error: &Error, exchange: &mut 
         _ => Fault::new(FaultKind::ProviderFailed, "the provider failed"),
     };
     let id = exchange.record.request_id.clone();
-    let told = outbound::refuse(session, Dialect::OpenAi, &fault, None, &id, None).await;
+    let told = outbound::refuse(session, Dialect::OpenAi, &fault, &id, Beside::default()).await;
     told.unwrap_or(0)
 }
 

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use futures_util::FutureExt;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::upstreams::peer::HttpPeer;
@@ -18,19 +17,21 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use crate::account::{Caller, Key, Now};
-use crate::dialect::Watched;
+use crate::edge::booking;
 use crate::edge::chat::{self, Chat};
+use crate::edge::desk;
 use crate::edge::exchange::{Exchange, Shared, as_u64};
-use crate::edge::generation::Generation;
 use crate::edge::guard::Guard;
 use crate::edge::inbound::{self, Call, Unread};
 use crate::edge::linger;
-use crate::edge::outbound::{self, Outbound, Trail};
+use crate::edge::outbound::{self, Beside, Outbound, Trail};
 use crate::edge::passthrough;
-use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Request, Task};
-use crate::relay::{self, ClientGone, LiveRoute};
-use crate::route::Target;
-use crate::telemetry::{Endpoint, Outcome, SessionHash};
+use crate::edge::refusal::Refusal;
+use crate::edge::remainder;
+use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Pseudonym, Task};
+use crate::relay::{self, ClientGone};
+use crate::route::Facts;
+use crate::telemetry::{Endpoint, Outcome};
 use crate::{account, dialect};
 
 /// The proxy over all listeners.
@@ -131,8 +132,6 @@ impl ProxyHttp for Edge {
         }
         exchange.record.total = exchange.begun.elapsed();
         exchange.record.sent_bytes = as_u64(downstream.body_bytes_sent());
-        self.0.metrics.observe(&exchange.record);
-        self.0.log.write(&exchange.record);
         exchange.close();
         if exchange.passage.is_none() {
             linger::linger(downstream).await;
@@ -161,17 +160,19 @@ impl Edge {
                     exchange.dialect,
                     &job.live.route().name,
                     timeout,
+                    &chat.purse,
                 );
                 let report = relay::carry(&mut client, &job).await;
                 let sent = client.sent;
+                let left = chat.purse.left();
                 chat::book(session, exchange, report, sent)
-                    .map_or(Ok(()), |fault| Err(fault.into()))
+                    .map_or(Ok(()), |fault| Err(Refusal::from(fault).left(left)))
             }
             Ok(Admitted::Done(next)) => return next,
             Err(refusal) => Err(refusal),
         };
-        if let Err(Refusal { fault, allow }) = told {
-            refuse(session, exchange, &fault, allow).await;
+        if let Err(refusal) = told {
+            refuse(session, exchange, &refusal).await;
         }
         Next::Answered
     }
@@ -192,12 +193,15 @@ impl Edge {
         let call = inbound::call(&head.method, head.uri.path());
         let is_plain = inbound::asks_no_more(head.uri.query(), exchange.dialect);
         match call {
-            Call::Other => return other(session, exchange).await.map(Admitted::Done),
+            Call::Other => {
+                let next = self.other(session, exchange).await?;
+                return Ok(Admitted::Done(next));
+            }
             Call::WrongMethod(allow) => {
                 let fault = Fault::new(FaultKind::MethodNotAllowed, "no such method here");
                 return Err(Refusal {
-                    fault,
                     allow: Some(allow),
+                    ..fault.into()
                 });
             }
             Call::Ask(dialect, task) => exchange.record.endpoint = endpoint(dialect, task),
@@ -206,10 +210,10 @@ impl Edge {
         if !is_plain {
             return Err(Fault::new(FaultKind::NotFound, "no such path").into());
         }
-        let key = who(session, exchange)?;
+        let key = self.who(session, exchange)?;
         match call {
-            Call::Model(id) => models(session, exchange, key.as_deref(), Some(&id)).await,
-            Call::Models => models(session, exchange, key.as_deref(), None).await,
+            Call::Model(id) => desk::models(session, exchange, key.as_deref(), Some(&id)).await,
+            Call::Models => desk::models(session, exchange, key.as_deref(), None).await,
             Call::Ask(dialect, task) => {
                 let key = key.as_deref();
                 return self.chat(session, exchange, key, dialect, task).await;
@@ -230,6 +234,7 @@ impl Edge {
     ) -> Result<Admitted, Refusal> {
         let generation = Arc::clone(&exchange.generation);
         let limits = &generation.settings.limits;
+        booking::check(self.0.store.as_ref(), &generation.settings)?;
         inbound::check_body_headers(session, limits)?;
         let (body, hold) = match inbound::body(session, limits, &self.0.budget).await {
             Ok(read) => read,
@@ -242,33 +247,95 @@ impl Edge {
         exchange.record.body_bytes = as_u64(body.len());
         let request = dialect::parse(dialect, task, body)?;
         exchange.record.delivery = Some(request.delivery);
-        let live = Arc::clone(route(&generation, key, &request.model)?);
+        let live = Arc::clone(desk::route(&generation, key, &request.model)?);
         exchange.record.route = Some(Arc::clone(&live.route().name));
-        if task == Task::Count && !live.route().targets().any(counts) {
-            estimate(session, exchange, &request).await;
+        if task == Task::Count && !live.route().targets().any(desk::counts) {
+            desk::estimate(session, exchange, &request).await;
             return Ok(Admitted::Done(Next::Answered));
         }
         let headers = &session.req_header().headers;
         let about = dialect::about(&request);
-        exchange.record.session = inbound::name(headers, inbound::SESSION).map(SessionHash::of);
+        let facts = Facts {
+            key: key.map(|key| &*key.name),
+            tags: key.map(|key| &key.tags),
+            task: inbound::name(headers, inbound::TASK).or(about.task.as_deref()),
+            user: about.user.as_deref(),
+            region: inbound::name(headers, inbound::REGION),
+        };
+        let live = Arc::clone(live.form(&facts));
+        exchange.record.variant.clone_from(&live.route().variant);
+        exchange.record.session = inbound::name(headers, inbound::SESSION).map(Pseudonym::of);
+        exchange.record.user = about.user.as_deref().map(Pseudonym::of);
         let caller = Caller {
             key,
             route: &request.model,
             user: about.user.as_deref(),
             session: inbound::name(headers, inbound::SESSION),
         };
+        // A bad request is not counted as one.
+        let fallback = inbound::fallback(headers)?;
         let quotas = &generation.settings.quotas;
         let purse = self.0.ledger.admit(quotas, &caller, Now::read());
+        let purse = purse.map_err(|short| {
+            Refusal::from(&short).left(remainder::refused(&short, quotas, &caller))
+        })?;
+        exchange.purse = purse.clone();
         Ok(Admitted::Chat(Box::new(Chat {
             request,
             live,
-            fallback: inbound::fallback(headers)?,
+            fallback,
             forwarded: inbound::forwarded(headers),
             started: Instant::now(),
-            purse: purse.map_err(|short| short.fault())?,
+            purse,
             generation,
             _hold: hold,
         })))
+    }
+}
+
+impl Edge {
+    /// Who calls; the log learns why nobody does.
+    fn who(
+        &self,
+        session: &ServerSession,
+        exchange: &mut Exchange,
+    ) -> Result<Option<Arc<Key>>, Refusal> {
+        let settings = &exchange.generation.settings;
+        let from = exchange.record.client;
+        let key = inbound::authenticate(&settings.keys, &session.req_header().headers, from)
+            .map_err(|rejected| {
+                let note = |from| self.0.strikes.lock().note(from, Instant::now());
+                Refusal::rejected(rejected, from.and_then(note))
+            })?;
+        if let Some(key) = &key {
+            exchange.record.key = Some(Arc::clone(&key.name));
+            if let Some(short) = account::penniless(&settings.quotas, key) {
+                return Err(Refusal::from(&short));
+            }
+        }
+        Ok(key)
+    }
+
+    /// A path that segue does not interpret: handed on where the config says so.
+    async fn other(
+        &self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+    ) -> Result<Next, Refusal> {
+        let passage = passthrough::open(session.req_header(), &exchange.generation);
+        // Of a body that the guard keeps Pingora knows nothing. No such path comes here.
+        let kept = outbound::guard(session).and_then(Guard::own_body);
+        let (Some(passage), None) = (passage, kept) else {
+            return Err(Fault::new(FaultKind::NotFound, "no such path").into());
+        };
+        exchange.record.endpoint = Endpoint::Passthrough;
+        self.who(session, exchange)?;
+        if inbound::invite(session).await.is_err() {
+            left_early(session, exchange);
+            return Ok(Next::Answered);
+        }
+        exchange.passage = Some(passage);
+        Ok(Next::Native)
     }
 }
 
@@ -295,7 +362,7 @@ async fn after_panic(session: &mut ServerSession, exchange: &mut Exchange) {
     session.set_keepalive(None);
     let fault = Fault::new(FaultKind::Internal, "segue failed on this request");
     if session.response_written().is_none() {
-        refuse(session, exchange, &fault, None).await;
+        refuse(session, exchange, &fault.into()).await;
         exchange.record.outcome = Outcome::Panicked;
         return;
     }
@@ -306,49 +373,8 @@ async fn after_panic(session: &mut ServerSession, exchange: &mut Exchange) {
     }
 }
 
-/// A fault, and what a 405 allows.
-struct Refusal {
-    fault: Fault,
-    allow: Option<&'static str>,
-}
-
-impl From<Fault> for Refusal {
-    fn from(fault: Fault) -> Self {
-        Self { fault, allow: None }
-    }
-}
-
-fn who(session: &ServerSession, exchange: &mut Exchange) -> Result<Option<Arc<Key>>, Refusal> {
-    let keys = &exchange.generation.settings.keys;
-    let key = inbound::authenticate(keys, &session.req_header().headers)?;
-    exchange.record.key = key.as_ref().map(|key| Arc::clone(&key.name));
-    Ok(key)
-}
-
-/// A path that segue does not interpret: handed on where the config says so.
-async fn other(session: &mut ServerSession, exchange: &mut Exchange) -> Result<Next, Refusal> {
-    let passage = passthrough::open(session.req_header(), &exchange.generation);
-    // Of a body that the guard keeps Pingora knows nothing. No such path comes here.
-    let kept = outbound::guard(session).and_then(Guard::own_body);
-    let (Some(passage), None) = (passage, kept) else {
-        return Err(Fault::new(FaultKind::NotFound, "no such path").into());
-    };
-    exchange.record.endpoint = Endpoint::Passthrough;
-    who(session, exchange)?;
-    if inbound::invite(session).await.is_err() {
-        left_early(session, exchange);
-        return Ok(Next::Answered);
-    }
-    exchange.passage = Some(passage);
-    Ok(Next::Native)
-}
-
-async fn refuse(
-    session: &mut ServerSession,
-    exchange: &mut Exchange,
-    fault: &Fault,
-    allow: Option<&'static str>,
-) {
+async fn refuse(session: &mut ServerSession, exchange: &mut Exchange, refusal: &Refusal) {
+    let Refusal { fault, reason, .. } = refusal;
     let record = &mut exchange.record;
     // A fault that came out of attempts keeps the outcome that they gave it.
     if record.attempts.is_empty() {
@@ -360,14 +386,18 @@ async fn refuse(
             FaultKind::Internal => Outcome::Failed,
             _ => Outcome::ClientError,
         };
-        record.reason = Some(fault.kind.name());
+        record.reason = Some(reason);
     }
-    let trail = record.route.as_deref().map(|route| Trail {
-        route,
-        attempts: record.attempts.len(),
-    });
+    let beside = Beside {
+        allow: refusal.allow,
+        trail: record.route.as_deref().map(|route| Trail {
+            route,
+            attempts: record.attempts.len(),
+        }),
+        left: refusal.left.as_deref().copied().unwrap_or_default(),
+    };
     let id = &record.request_id;
-    match outbound::refuse(session, exchange.dialect, fault, allow, id, trail).await {
+    match outbound::refuse(session, exchange.dialect, fault, id, beside).await {
         Ok(status) => record.status = status,
         Err(ClientGone) => outbound::abandon(session),
     }
@@ -378,77 +408,4 @@ fn left_early(session: &mut ServerSession, exchange: &mut Exchange) {
     exchange.record.outcome = Outcome::Aborted;
     exchange.record.reason = Some("request_body");
     outbound::abandon(session);
-}
-
-/// The route of that name, if the key may use it: an unknown and a forbidden one look the same.
-fn route<'a>(
-    generation: &'a Generation,
-    key: Option<&Key>,
-    name: &str,
-) -> Result<&'a Arc<LiveRoute>, Fault> {
-    generation
-        .routes
-        .get(name)
-        .filter(|live| may_use(key, &live.route().name))
-        .ok_or_else(|| {
-            Fault::new(
-                FaultKind::UnknownModel,
-                "the model does not exist or you have no access to it",
-            )
-            .param("model")
-        })
-}
-
-fn may_use(key: Option<&Key>, route: &str) -> bool {
-    key.is_none_or(|key: &account::Key| key.routes.allows(route))
-}
-
-/// Whether a target counts tokens itself.
-fn counts(target: &Target) -> bool {
-    target.dialect == Dialect::Anthropic
-}
-
-/// Answers `POST /v1/messages/count_tokens` where no target can: by our own estimate.
-async fn estimate(session: &mut ServerSession, exchange: &mut Exchange, request: &Request) {
-    let wants = dialect::wants(request, Watched::all());
-    whole(session, exchange, dialect::count(wants.input())).await;
-}
-
-/// Answers with a document of our own.
-async fn whole(session: &mut ServerSession, exchange: &mut Exchange, body: Bytes) {
-    let record = &mut exchange.record;
-    record.outcome = Outcome::Served;
-    record.status = 200;
-    if !outbound::is_read(session) {
-        session.set_keepalive(None);
-    }
-    let sent = match outbound::head(200, &record.request_id, exchange.dialect) {
-        Ok(head) => outbound::json(session, head, body).await,
-        Err(gone) => Err(gone),
-    };
-    if sent.is_err() {
-        record.outcome = Outcome::Aborted;
-        outbound::abandon(session);
-    }
-}
-
-/// Answers `GET /v1/models` and `GET /v1/models/{id}`.
-async fn models(
-    session: &mut ServerSession,
-    exchange: &mut Exchange,
-    key: Option<&Key>,
-    id: Option<&str>,
-) -> Result<(), Refusal> {
-    let generation = Arc::clone(&exchange.generation);
-    let body = if let Some(id) = id {
-        dialect::model(exchange.dialect, &route(&generation, key, id)?.route().name)
-    } else {
-        let routes = generation.settings.routes.iter();
-        let names = routes
-            .map(|route| &*route.name)
-            .filter(|name| may_use(key, name));
-        dialect::models(exchange.dialect, names)
-    };
-    whole(session, exchange, body).await;
-    Ok(())
 }

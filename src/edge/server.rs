@@ -14,6 +14,8 @@ use pingora_proxy::HttpProxy;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::account::Ledger;
+use crate::account::store::{Meters, Store};
 use crate::edge::admin::{Admin, Readiness};
 use crate::edge::caps::Connections;
 use crate::edge::exchange::Shared;
@@ -42,6 +44,12 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long the access log may take to write what waits.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
 
+/// Exchanges that may wait for the store: half a minute of a busy process, some megabytes.
+const STORE_QUEUE: usize = 8_192;
+
+/// How long the store may take to write what waits.
+const STORE_FLUSH: Duration = Duration::from_secs(5);
+
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drained {
@@ -69,7 +77,7 @@ impl Running {
     /// Binds every listener and serves. Needs a tokio runtime.
     ///
     /// # Errors
-    /// An address that cannot be bound, or an access log that cannot be opened.
+    /// An address that cannot be bound, an access log or a store of usage that cannot be opened.
     pub fn start(
         settings: Settings,
         load: Load,
@@ -77,6 +85,11 @@ impl Running {
     ) -> Result<Self, StartError> {
         let log = access_log(&settings, &metrics)
             .map_err(|source| StartError::log(&settings.log.access, source))?;
+        let store = store(&settings, &metrics)?;
+        let ledger = Arc::<Ledger>::default();
+        if let Some(store) = &store {
+            ledger.restore(store.spent());
+        }
         let mut listeners = Vec::with_capacity(settings.listeners.len());
         let mut fronts = Vec::with_capacity(settings.listeners.len());
         for listener in &settings.listeners {
@@ -94,8 +107,10 @@ impl Running {
             generations: Generations::first(settings, load),
             metrics,
             log,
+            store,
             budget,
-            ledger: Arc::default(),
+            ledger,
+            strikes: Mutex::default(),
             retries: Allowance::new(RETRY_SHARE, RETRY_FLOOR, Instant::now()),
             in_flight: AtomicU64::new(0),
             stop: stopped,
@@ -184,7 +199,7 @@ impl Running {
             let _ = tokio::time::timeout(LAST_WORDS, self.connections.drained()).await;
         }
         self.admin_closing.send_replace(true);
-        self.shared.log.flush(LOG_FLUSH);
+        self.write_out();
         drained
     }
 
@@ -193,12 +208,20 @@ impl Running {
         self.shared.generations.current().settings.drain
     }
 
-    /// Ends everything now; only the log is still written.
+    /// Ends everything now; only the log and the store are still written.
     pub fn stop_now(&mut self) {
         self.closing.send_replace(true);
         self.admin_closing.send_replace(true);
         self.tasks.abort_all();
+        self.write_out();
+    }
+
+    /// Waits for what was told and booked to be written: for the end of the process.
+    fn write_out(&self) {
         self.shared.log.flush(LOG_FLUSH);
+        if let Some(store) = &self.shared.store {
+            store.close(STORE_FLUSH);
+        }
     }
 
     fn serve(&mut self, listeners: Vec<Listener>) {
@@ -262,6 +285,9 @@ impl Running {
             ..settings.limits.clone()
         }));
         self.shared.budget.set_limit(settings.limits.buffered);
+        if let (Some(store), Some(settings)) = (&self.shared.store, &settings.store) {
+            store.set_retention(settings.retention);
+        }
         for (front, settings) in self.fronts.iter().zip(&settings.listeners) {
             if let (Some(tls), Some(settings)) = (&front.tls, &settings.tls)
                 && let Err(error) = tls.swap(settings)
@@ -269,7 +295,11 @@ impl Running {
                 log::error!("{}: TLS stays as it was: {error}", front.address);
             }
         }
-        let targets = settings.routes.iter().flat_map(|route| route.targets());
+        let targets = settings
+            .routes
+            .iter()
+            .flat_map(|route| route.forms())
+            .flat_map(|route| route.targets());
         self.shared.metrics.know(Known {
             routes: settings
                 .routes
@@ -313,6 +343,18 @@ fn access_log(settings: &Settings, metrics: &Metrics) -> io::Result<AccessLog> {
         settings.log.queue,
         metrics.access_log_dropped(),
     )
+}
+
+fn store(settings: &Settings, metrics: &Metrics) -> Result<Option<Store>, StartError> {
+    let Some(settings) = settings.store.clone() else {
+        return Ok(None);
+    };
+    let meters = Meters {
+        failing: metrics.store_failing(),
+        written: metrics.store_entries(),
+        lost: metrics.store_lost(),
+    };
+    Ok(Some(Store::start(settings, STORE_QUEUE, meters)?))
 }
 
 /// What Pingora's proxy takes from its own configuration: for the passthrough alone.

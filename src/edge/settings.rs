@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 
+use crate::account::store::StoreSettings;
 use crate::account::{Keys, Quotas};
 use crate::dialect::Profile;
 use crate::exchange::Dialect;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Access log and diagnostics.
     pub log: LogSettings,
+    /// Where usage is kept; `None` keeps none.
+    pub store: Option<StoreSettings>,
     /// How long running streams may go on after TERM.
     pub drain: Duration,
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::account::store::StoreError;
 use crate::edge::settings::LogTarget;
 
 /// Why the edge does not start: each names the setting that is in the way.
@@ -25,6 +26,9 @@ pub enum StartError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The store of usage cannot be used, and only a person can mend it.
+    #[error("cannot use the store of usage: {0}")]
+    Store(#[from] StoreError),
     /// The access log cannot go to standard output.
     #[error("cannot write the access log to standard output: {0}")]
     LogStdout(#[source] io::Error),

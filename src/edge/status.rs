@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
+use crate::account::store::Store;
 use crate::edge::CertifiedName;
 use crate::edge::admin::{Readiness, StatusSource};
 use crate::edge::caps::Connections;
@@ -42,6 +43,7 @@ impl StatusSource for Status {
             "buffered_bytes": self.shared.budget.held().0,
             "providers": providers(&generation),
             "routes": routes(&generation),
+            "store": self.shared.store.as_ref().map(store),
         })
     }
 
@@ -52,6 +54,9 @@ impl StatusSource for Status {
     fn metrics(&self) -> String {
         let metrics = &self.shared.metrics;
         metrics.set_buffered(self.shared.budget.held());
+        if let Some(store) = &self.shared.store {
+            metrics.set_store_waiting(store.state().waiting);
+        }
         let generation = self.shared.generations.current();
         let peers = generation.providers.values().flat_map(|provider| {
             let name = Arc::clone(provider.name());
@@ -60,7 +65,11 @@ impl StatusSource for Status {
         });
         metrics.set_peers(peers);
         let now = Instant::now();
-        let targets = generation.routes.values().flat_map(|live| live.targets());
+        let targets = generation
+            .routes
+            .values()
+            .flat_map(|live| live.forms())
+            .flat_map(LiveRoute::targets);
         metrics.set_breakers(
             targets.map(|(target, state)| (&*target.name, state.status(now).breaker)),
         );
@@ -111,6 +120,18 @@ fn reload(last: &LastReload) -> Value {
     }
 }
 
+fn store(store: &Store) -> Value {
+    let state = store.state();
+    json!({
+        "path": store.settings().path.display().to_string(),
+        "waiting": state.waiting,
+        "lost": state.lost,
+        "failing": state.failing.map(|(since, why)| {
+            json!({ "since": Timestamp(since).to_string(), "why": why })
+        }),
+    })
+}
+
 fn providers(generation: &Generation) -> Vec<Value> {
     let peer = |peer: &PeerStatus| {
         json!({
@@ -131,11 +152,18 @@ fn providers(generation: &Generation) -> Vec<Value> {
 }
 
 fn routes(generation: &Generation) -> Vec<Value> {
-    let route = |live: &Arc<LiveRoute>| {
+    let route = |live: &LiveRoute| {
         let targets: Vec<_> = live.targets().map(target).collect();
-        json!({ "name": *live.route().name, "targets": targets })
+        let route = live.route();
+        match &route.variant {
+            Some(variant) => {
+                json!({ "name": *route.name, "variant": **variant, "targets": targets })
+            }
+            None => json!({ "name": *route.name, "targets": targets }),
+        }
     };
-    generation.routes.values().map(route).collect()
+    let forms = generation.routes.values().flat_map(|live| live.forms());
+    forms.map(route).collect()
 }
 
 fn target((target, state): (&Target, &Arc<TargetState>)) -> Value {

@@ -6,6 +6,7 @@ mod conversation;
 mod event;
 mod fault;
 mod need;
+mod pseudonym;
 mod request;
 mod usage;
 
@@ -17,6 +18,7 @@ pub use conversation::{
 pub use event::{AsideKind, Event, Failure, Finish, Signed};
 pub use fault::{Fault, FaultKind};
 pub use need::{Abilities, Need, Needs, Prefill, Sampled, Thinking, Tokenizer};
+pub use pseudonym::Pseudonym;
 pub use request::{Delivery, Form, Request, Task, UsageWish};
 pub use usage::{Bill, Measure, Trust, Usage};
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 
-use crate::account::{Claim, Short};
+use crate::account::Short;
 use crate::dialect::{self, Ask, Label, Recipient, Unfit, Voices};
 use crate::exchange::{Delivery, Form, Request, Task};
 use crate::relay::bill::Heard;
@@ -19,7 +19,7 @@ use crate::relay::watch::Raced;
 use crate::relay::{cut, headers, wait, whole};
 use crate::route::{self, Drops, Hold, OutputFit};
 use crate::telemetry::Connection;
-use crate::units::{ByteSize, Tokens};
+use crate::units::ByteSize;
 use crate::upstream::{Call, CallBounds, Outgoing, Settled};
 
 /// How much of a provider's error body is read.
@@ -144,33 +144,9 @@ impl Turn<'_> {
     pub(super) async fn cover(&mut self) -> Result<(), Short> {
         let purse = self.job.purse;
         if self.stake.is_none() && purse.is_bounded() {
-            self.stake = Some(purse.cover(self.claim()).await?);
+            self.stake = Some(purse.cover(self.job.claim(self.target())).await?);
         }
         Ok(())
-    }
-
-    /// The most that it can take.
-    fn claim(&self) -> Claim {
-        let (request, target) = (self.job.request, self.target());
-        let input = dialect::input(request);
-        let output = request.max_output.unwrap_or_else(|| {
-            let assumed = self.job.purse.assumed_output();
-            let most = target.abilities.max_output;
-            most.map_or(assumed, |most| most.min(assumed))
-        });
-        let output = match request.task {
-            // A question for a prompt's length costs nothing.
-            Task::Count => return Claim::default(),
-            Task::Embedding => Tokens(0),
-            Task::Chat | Task::Completion => {
-                Tokens(output.0.saturating_mul(u64::from(request.choices)))
-            }
-        };
-        let cost = target.price.map(|price| price.most(input, output));
-        Claim {
-            tokens: input + output,
-            cost: cost.unwrap_or_default(),
-        }
     }
 
     /// The request with its bound lowered to what the target can give, where the route has it so.

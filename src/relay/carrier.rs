@@ -17,6 +17,7 @@ use crate::relay::job::{Job, Report};
 use crate::relay::pour::{Opening, Stop};
 use crate::relay::release;
 use crate::relay::surface::{self, Shown};
+use crate::relay::thrift;
 use crate::relay::turn::{Turn, provider_code};
 use crate::relay::verdict::{self, Alarm, End, Judgement, Ruling, Tried, Why};
 use crate::relay::walk::{Next, Terms, Walk};
@@ -98,7 +99,8 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         let now = Instant::now();
         let policy = job.policy();
         let wants = job.live.wants(job.request);
-        let plan = job.live.plan(job.fallback, &wants, now);
+        let mut plan = job.live.plan(job.fallback, &wants, now);
+        thrift::thrifty(&mut plan, job);
         let left_out = plan.left_out.iter().filter_map(|omission| {
             let lane = job.live.lane(omission.target)?;
             Some((Arc::clone(&lane.target.name), omission.reason.name()))

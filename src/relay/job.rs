@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 use http::{HeaderName, HeaderValue};
 use tokio::sync::watch;
 
-use crate::account::Purse;
-use crate::exchange::{Delivery, Fault, Request};
+use crate::account::{Claim, Purse};
+use crate::dialect;
+use crate::exchange::{Delivery, Fault, Request, Task};
 use crate::relay::allowance::Allowance;
 use crate::relay::booked::Booked;
 use crate::relay::budget::Budget;
 use crate::relay::live::{Fallback, LiveRoute};
-use crate::route::{Contract, Contracts, Policy};
+use crate::route::{Contract, Contracts, Policy, Target};
 use crate::telemetry::{Attempt, Outcome};
-use crate::units::ByteSize;
+use crate::units::{ByteSize, Tokens};
 
 /// One exchange to carry: the request, where it may go and what it may take.
 pub struct Job<'a> {
@@ -71,6 +72,30 @@ impl Job<'_> {
             })
         });
         compiled.as_ref()
+    }
+
+    /// The most that an attempt at a target can take.
+    pub(super) fn claim(&self, target: &Target) -> Claim {
+        let request = self.request;
+        let input = dialect::input(request);
+        let output = request.max_output.unwrap_or_else(|| {
+            let assumed = self.purse.assumed_output();
+            let most = target.abilities.max_output;
+            most.map_or(assumed, |most| most.min(assumed))
+        });
+        let output = match request.task {
+            // A question for a prompt's length costs nothing.
+            Task::Count => return Claim::default(),
+            Task::Embedding => Tokens(0),
+            Task::Chat | Task::Completion => {
+                Tokens(output.0.saturating_mul(u64::from(request.choices)))
+            }
+        };
+        let cost = target.price.map(|price| price.most(input, output));
+        Claim {
+            tokens: input + output,
+            cost: cost.unwrap_or_default(),
+        }
     }
 
     /// The exchange's deadline.

@@ -9,7 +9,10 @@ use crate::dialect::{self, Wants};
 use crate::exchange::Request;
 use crate::relay::allowance::Allowance;
 use crate::relay::standing::{Standings, TargetState};
-use crate::route::{self, Ask, Condition, Plan, Policy, Route, Routes, Standing, Target, Watch};
+use crate::route::{
+    self, Ask, Condition, Facts, Plan, Policy, Route, Routes, Standing, Target, Variant, Watch,
+    When,
+};
 use crate::upstream::Provider;
 
 /// The live providers of a generation, by name.
@@ -21,6 +24,7 @@ const HEDGE_FLOOR: u32 = 1;
 /// A route with its targets' live state. Belongs to one generation; the states outlive it.
 pub struct LiveRoute {
     route: Arc<Route>,
+    variants: Vec<(When, Arc<Self>)>,
     watch: Watch,
     lanes: Vec<Lane>,
     turn: AtomicU64,
@@ -41,9 +45,11 @@ impl LiveRoute {
         providers: &Providers,
         standings: &Standings,
     ) -> BTreeMap<Arc<str>, Arc<Self>> {
-        let names = routes
+        let targets = routes
             .iter()
-            .flat_map(|route| route.targets().map(|target| &target.name));
+            .flat_map(|route| route.forms())
+            .flat_map(Route::targets);
+        let names = targets.map(|target| &target.name);
         let states = standings.keep(names);
         let live = |route: &Arc<Route>| {
             let lane = |target: &Target| Lane {
@@ -53,6 +59,7 @@ impl LiveRoute {
             };
             let hedge = route.policy.hedge;
             Self {
+                variants: Vec::new(),
                 route: Arc::clone(route),
                 watch: Watch::of(route),
                 lanes: route.targets().map(lane).collect(),
@@ -60,10 +67,29 @@ impl LiveRoute {
                 hedges: hedge.map(|hedge| Allowance::new(hedge.share, HEDGE_FLOOR, Instant::now())),
             }
         };
+        let with_variants = |route: &Arc<Route>| {
+            let variant = |one: &Variant| (one.when.clone(), Arc::new(live(&one.route)));
+            Self {
+                variants: route.variants.iter().map(variant).collect(),
+                ..live(route)
+            }
+        };
         routes
             .iter()
-            .map(|route| (Arc::clone(&route.name), Arc::new(live(route))))
+            .map(|route| (Arc::clone(&route.name), Arc::new(with_variants(route))))
             .collect()
+    }
+
+    /// What serves an exchange of which this is known: the route, or one of its variants.
+    pub fn form<'a>(self: &'a Arc<Self>, facts: &Facts<'_>) -> &'a Arc<Self> {
+        let variant = self.variants.iter().find(|(when, _)| when.holds(facts));
+        variant.map_or(self, |(_, live)| live)
+    }
+
+    /// It and its variants.
+    pub fn forms(&self) -> impl Iterator<Item = &Self> {
+        let variants = self.variants.iter().map(|(_, live)| &**live);
+        std::iter::once(self).chain(variants)
     }
 
     /// The route as it is written.
@@ -94,7 +120,9 @@ impl LiveRoute {
         };
         let breaker = self.policy().breaker.as_ref();
         route::plan(&self.route, ask, wants, |place, _| match self.lane(place) {
-            Some(lane) if lane.provider.is_some() => lane.state.condition(breaker, now),
+            Some(lane) if lane.provider.is_some() => {
+                lane.state.condition(breaker, lane.target.limits, now)
+            }
             _ => Condition {
                 standing: Standing::NoProvider,
                 in_flight: 0,

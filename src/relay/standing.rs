@@ -1,4 +1,4 @@
-//! What the process knows of its targets: breaker, load, speed, last failure. It outlives reloads.
+//! What the process knows of its targets: breaker, load, rates, speed, last failure. It outlives reloads.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,7 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use crate::route::{Condition, Latency, Standing};
+use crate::relay::rates::{Rates, Toll};
+use crate::route::{Condition, Latency, Standing, TargetLimits};
+use crate::units::Tokens;
 use crate::upstream::{Admission, BreakerPolicy, BreakerState, Permit, Settled, SharedBreaker};
 
 /// All targets of the process, by name.
@@ -39,6 +41,7 @@ impl Standings {
 pub struct TargetState {
     in_flight: AtomicU32,
     breaker: Arc<SharedBreaker>,
+    rates: Mutex<Rates>,
     heard: Mutex<Heard>,
 }
 
@@ -74,43 +77,79 @@ pub struct TargetStatus {
 
 impl TargetState {
     /// What a plan needs to know. A route without a breaker does not ask this one.
-    pub(super) fn condition(&self, policy: Option<&BreakerPolicy>, now: Instant) -> Condition {
+    pub(super) fn condition(
+        &self,
+        policy: Option<&BreakerPolicy>,
+        limits: TargetLimits,
+        now: Instant,
+    ) -> Condition {
         let in_flight = self.in_flight.load(Ordering::Relaxed);
         let admission = match policy {
             Some(_) => self.breaker.admission(now),
             None => Admission::Free,
         };
+        let full = match admission {
+            Admission::Free | Admission::Probe => self.full_until(limits, now),
+            Admission::Probed | Admission::Shut { .. } => None,
+        };
         Condition {
-            standing: Standing::Known(admission),
+            standing: match full {
+                Some(until) => Standing::Full { until },
+                None => Standing::Known(admission),
+            },
             in_flight,
             latency: self.heard.lock().latency.estimate(now, in_flight),
         }
     }
 
-    /// Leave for an attempt, or `None` when the breaker is shut or another attempt probes it.
+    /// Until when no attempt at all is within its limits.
+    fn full_until(&self, limits: TargetLimits, now: Instant) -> Option<Instant> {
+        if limits == TargetLimits::default() {
+            return None;
+        }
+        let wait = self.rates.lock().wait(Toll::least(limits), now);
+        (!wait.is_zero()).then(|| now.checked_add(wait).unwrap_or(now))
+    }
+
+    /// Leave for an attempt, or `None` when the breaker is shut, another attempt probes it, or the
+    /// attempt is not within its limits.
     pub(super) fn admit(
         self: &Arc<Self>,
         policy: Option<&BreakerPolicy>,
+        toll: Toll,
         now: Instant,
     ) -> Option<Pass> {
         let permit = match policy {
             Some(_) => Some(self.breaker.admit(now)?),
             None => None,
         };
-        Some(self.pass(permit))
+        let within = toll.is_free() || self.rates.lock().pay(toll, now);
+        within.then(|| self.pass(permit, toll))
     }
 
-    /// Leave for an attempt whatever the breaker says: there is no other way.
-    pub(super) fn resort(self: &Arc<Self>, policy: Option<&BreakerPolicy>, now: Instant) -> Pass {
-        self.admit(policy, now)
-            .unwrap_or_else(|| self.pass(Some(self.breaker.resort())))
+    /// Leave for an attempt whatever the breaker and the limits say: there is no other way.
+    pub(super) fn resort(
+        self: &Arc<Self>,
+        policy: Option<&BreakerPolicy>,
+        toll: Toll,
+        now: Instant,
+    ) -> Pass {
+        let permit = policy.map(|_| {
+            let permit = self.breaker.admit(now);
+            permit.unwrap_or_else(|| self.breaker.resort())
+        });
+        if !toll.is_free() {
+            self.rates.lock().owe(toll, now);
+        }
+        self.pass(permit, toll)
     }
 
-    fn pass(self: &Arc<Self>, permit: Option<Permit>) -> Pass {
+    fn pass(self: &Arc<Self>, permit: Option<Permit>, toll: Toll) -> Pass {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         Pass {
             state: Arc::clone(self),
             permit,
+            toll,
         }
     }
 
@@ -148,11 +187,14 @@ impl TargetState {
     }
 }
 
-/// Leave for one attempt. However the attempt ends, dropped included, its place is given back.
+/// Leave for one attempt. However the attempt ends, dropped included, its place is given back, and
+/// so are the tokens that it is not known to have taken.
 #[derive(Debug)]
 pub(super) struct Pass {
     state: Arc<TargetState>,
     permit: Option<Permit>,
+    /// What it has paid and not yet settled.
+    toll: Toll,
 }
 
 impl Pass {
@@ -176,6 +218,14 @@ impl Pass {
         }
     }
 
+    /// The attempt took so many tokens.
+    pub(super) fn used(&mut self, tokens: Tokens, now: Instant) {
+        let toll = std::mem::take(&mut self.toll);
+        if !toll.is_free() {
+            self.state.rates.lock().settle(toll, tokens, now);
+        }
+    }
+
     /// The attempt failed, for people to see.
     pub(super) fn failed(&self, reason: &'static str) {
         self.state.heard.lock().last_failure = Some(LastFailure {
@@ -187,6 +237,95 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
+        self.used(Tokens(0), Instant::now());
         self.state.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const POLICY: BreakerPolicy = BreakerPolicy {
+        failures: 1,
+        open: Duration::from_secs(30),
+        longest: Duration::from_mins(5),
+    };
+    const LIMITS: TargetLimits = TargetLimits {
+        rpm: Some(2),
+        tpm: Some(Tokens(600)),
+    };
+
+    fn toll(tokens: u64) -> Toll {
+        Toll::new(LIMITS, Tokens(tokens))
+    }
+
+    fn standing(state: &Arc<TargetState>, now: Instant) -> Standing {
+        state.condition(Some(&POLICY), LIMITS, now).standing
+    }
+
+    #[test]
+    fn a_target_at_its_limits_is_full_until_an_attempt_is_within_them() {
+        let (state, now) = (Arc::<TargetState>::default(), Instant::now());
+        let free = Standing::Known(Admission::Free);
+        let one = state.admit(Some(&POLICY), toll(1), now);
+        assert_eq!(standing(&state, now), free);
+        let two = state.admit(Some(&POLICY), toll(1), now);
+        assert!(one.is_some() && two.is_some());
+        let until = now + 30 * SECOND;
+        assert_eq!(standing(&state, now), Standing::Full { until });
+        assert!(state.admit(Some(&POLICY), toll(1), now).is_none());
+        assert_eq!(standing(&state, until), free);
+        let unlimited = TargetLimits::default();
+        assert_eq!(state.condition(None, unlimited, now).standing, free);
+    }
+
+    #[test]
+    fn an_attempt_that_is_not_within_the_limits_leaves_no_trace() {
+        let (state, now) = (Arc::<TargetState>::default(), Instant::now());
+        assert!(state.admit(Some(&POLICY), toll(601), now).is_none());
+        assert_eq!(state.status(now).in_flight, 0);
+        assert!(state.admit(Some(&POLICY), toll(600), now).is_some());
+    }
+
+    #[test]
+    fn tokens_that_an_attempt_did_not_take_are_given_back_and_its_request_is_not() {
+        let (state, now) = (Arc::<TargetState>::default(), Instant::now());
+        let mut pass = state.admit(None, toll(600), now).unwrap();
+        let until = now + SECOND / 10;
+        assert_eq!(standing(&state, now), Standing::Full { until });
+        pass.used(Tokens(100), now);
+        drop(pass);
+        let pass = state.admit(None, toll(500), now).unwrap();
+        drop(pass);
+        let until = now + 30 * SECOND;
+        assert_eq!(standing(&state, now), Standing::Full { until }, "requests");
+        assert!(state.admit(None, toll(500), until).is_some());
+    }
+
+    #[test]
+    fn a_last_resort_goes_whatever_the_limits_say_and_is_counted() {
+        let (state, now) = (Arc::<TargetState>::default(), Instant::now());
+        for _ in 0..3 {
+            let mut pass = state.resort(Some(&POLICY), toll(1), now);
+            pass.settle(Settled::Success, Some(&POLICY), now);
+        }
+        let until = now + 60 * SECOND;
+        assert_eq!(standing(&state, now), Standing::Full { until });
+        assert_eq!(state.status(now).breaker, BreakerState::Closed);
+    }
+
+    #[test]
+    fn a_shut_breaker_is_worse_than_limits_that_are_reached() {
+        let (state, now) = (Arc::<TargetState>::default(), Instant::now());
+        for _ in 0..2 {
+            let mut pass = state.resort(Some(&POLICY), toll(1), now);
+            pass.settle(Settled::Failure, Some(&POLICY), now);
+        }
+        let shut = Standing::Known(Admission::Shut {
+            until: now + POLICY.open,
+        });
+        assert_eq!(standing(&state, now), shut);
     }
 }

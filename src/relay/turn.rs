@@ -14,6 +14,7 @@ use crate::relay::gathered::Gathered;
 use crate::relay::job::Job;
 use crate::relay::live::Lane;
 use crate::relay::pump::{Life, Pump, Step};
+use crate::relay::rates::Toll;
 use crate::relay::standing::Pass;
 use crate::relay::verdict::{Judgement, Why};
 use crate::relay::walk::WayOut;
@@ -98,7 +99,8 @@ impl<'j> Turn<'j> {
         }
     }
 
-    /// An attempt at a place of the plan; `None` when its breaker lets nobody in just now.
+    /// An attempt at a place of the plan; `None` when its breaker or its limits let nobody in
+    /// just now.
     pub(super) fn enter(
         job: &'j Job<'j>,
         place: Place,
@@ -108,9 +110,12 @@ impl<'j> Turn<'j> {
         let lane = job.live.lane(place.target)?;
         let breaker = job.policy().breaker.as_ref();
         let now = Instant::now();
+        let limits = lane.target.limits;
+        let tokens = limits.tpm.map(|_| job.claim(&lane.target).tokens);
+        let toll = Toll::new(limits, tokens.unwrap_or_default());
         let pass = match place.resort {
-            Some(_) => lane.state.resort(breaker, now),
-            None => lane.state.admit(breaker, now)?,
+            Some(_) => lane.state.resort(breaker, toll, now),
+            None => lane.state.admit(breaker, toll, now)?,
         };
         // Boxed: it has a kilobyte or two and goes from hand to hand.
         Some(Box::new(Self::new(job, lane, kind, pass, way_out)))
@@ -227,6 +232,9 @@ impl<'j> Turn<'j> {
             if self.fate == Fate::Wasted {
                 self.record.discarded = pump.tokens();
             }
+        }
+        if let Some(Bill { usage, .. }) = self.record.bill {
+            self.pass.used(usage.input + usage.output, Instant::now());
         }
         if let Some(stake) = self.stake.take() {
             stake.settle(self.record.bill.as_ref(), self.fate);

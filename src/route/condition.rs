@@ -20,13 +20,24 @@ pub struct Condition {
 pub enum Standing {
     /// By its breaker.
     Known(Admission),
+    /// Its breaker lets it be asked, but its own limits are reached.
+    Full {
+        /// Until then.
+        until: Instant,
+    },
     /// The configuration in force has no such provider.
     NoProvider,
 }
 
-/// Why a target is a last resort: its breaker advises against it. The better resort is the lesser.
+/// Why a target is a last resort: its limits or its breaker advise against it. The better resort is
+/// the lesser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resort {
+    /// Its limits are reached: it is well, but its provider is about to say 429.
+    Full {
+        /// Until then.
+        until: Instant,
+    },
     /// It was open for its time, and another exchange finds out whether it is well again.
     Probed,
     /// It is open, or cooling down.

@@ -14,6 +14,7 @@ mod policy;
 mod table;
 mod unserved;
 mod watch;
+mod when;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ pub use policy::{
     Check, Choice, Contracts, Drops, Hedge, HedgeAfter, Hold, Json, Malformed, OutputFit, Policy,
     Reach, Refusals, Retries, Timeouts,
 };
-pub use table::{Balance, Route, Routes, StreamUse, Target, Tier};
+pub use table::{Balance, Route, Routes, StreamUse, Target, TargetLimits, Tier, Variant};
 pub use unserved::unserved;
 pub use watch::Watch;
+pub use when::{Fact, Facts, Test, When};

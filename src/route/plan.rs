@@ -36,13 +36,13 @@ pub struct Plan {
 pub struct Place {
     /// Its place in [`Route::targets`].
     pub target: usize,
-    /// Set when its breaker advises against it: it is tried when nothing else is left.
+    /// Set when its limits or its breaker advise against it: it is tried when nothing else is left.
     pub resort: Option<Resort>,
 }
 
 /// Plans an exchange: tier by tier, each in the order of its balance. Last resorts come behind all
-/// tiers, those that somebody probes first, then the one that opens first; none is left out for
-/// its breaker alone, for an error is certain not to be an answer.
+/// tiers, those at their limits first, then those that somebody probes, then the one that opens
+/// first; none is left out for that alone, for an error is certain not to be an answer.
 ///
 /// A target that cannot serve what the request wants is left out before anything is sent.
 ///
@@ -60,23 +60,24 @@ pub fn plan(
         let mut seats = Seats::new();
         for (named, target) in tier.targets.iter().zip(&mut next) {
             let condition = condition(target, named);
-            let reason = match condition.standing {
-                Standing::NoProvider => LeftOut::NoProvider,
-                Standing::Known(admission) => {
-                    let other = only.filter(|(only, _)| **only != *named.model);
-                    let other = other.map(|(_, reason)| reason);
-                    if let Some(reason) = other.or_else(|| objection(&route.policy, named, wants)) {
-                        plan.left_out.push(Omission { target, reason });
-                        continue;
-                    }
-                    let resort = Resort::of(admission);
-                    let balance = tier.balance;
-                    let seat = Seat::new(target, named, resort, balance, ask.turn, &condition);
-                    seats.push(seat);
+            let resort = match condition.standing {
+                Standing::NoProvider => {
+                    let reason = LeftOut::NoProvider;
+                    plan.left_out.push(Omission { target, reason });
                     continue;
                 }
+                Standing::Known(admission) => Resort::of(admission),
+                Standing::Full { until } => Some(Resort::Full { until }),
             };
-            plan.left_out.push(Omission { target, reason });
+            let other = only.filter(|(only, _)| **only != *named.model);
+            let other = other.map(|(_, reason)| reason);
+            if let Some(reason) = other.or_else(|| objection(&route.policy, named, wants)) {
+                plan.left_out.push(Omission { target, reason });
+                continue;
+            }
+            let balance = tier.balance;
+            let seat = Seat::new(target, named, resort, balance, ask.turn, &condition);
+            seats.push(seat);
         }
         arrange(&mut seats, ask.turn);
         plan.places.extend(seats.iter().map(|seat| Place {

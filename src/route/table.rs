@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::account::Price;
 use crate::dialect::Profile;
 use crate::exchange::{Abilities, Delivery, Dialect, Form};
-use crate::route::{Policy, Timeouts};
+use crate::route::{Facts, Policy, Timeouts, When};
 use crate::units::Tokens;
 
 /// A model at a provider: what an attempt is made at.
@@ -24,6 +24,8 @@ pub struct Target {
     pub weight: u32,
     /// What it charges, where the config says it.
     pub price: Option<Price>,
+    /// What its provider lets us ask of it.
+    pub limits: TargetLimits,
     /// The bounds of one attempt at it.
     pub timeouts: Timeouts,
     /// How it differs from its format.
@@ -49,6 +51,15 @@ impl Target {
         let windows = self.window().zip(other.window());
         windows.is_some_and(|(own, other)| own > other)
     }
+}
+
+/// What a provider lets us ask of a target: at its limit, it stands behind the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TargetLimits {
+    /// Requests in a minute.
+    pub rpm: Option<u32>,
+    /// Tokens in a minute, of prompts and answers.
+    pub tpm: Option<Tokens>,
 }
 
 /// Whether a target is asked for streams.
@@ -104,16 +115,49 @@ pub enum Balance {
 pub struct Route {
     /// The name.
     pub name: Arc<str>,
+    /// The variant of the route that this is, if it is one.
+    pub variant: Option<Arc<str>>,
     /// Tiers of equals, tried in order; at least one. No target is in it twice.
     pub tiers: Vec<Tier>,
     /// What it promises.
     pub policy: Policy,
+    /// What serves some callers and tasks in its place: the first whose conditions hold.
+    pub variants: Vec<Variant>,
+}
+
+/// What serves some callers and tasks in place of a route.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    /// Which ones.
+    pub when: When,
+    /// Targets and policy, under the name of the route. It has no variants of its own.
+    pub route: Arc<Route>,
 }
 
 impl Route {
     /// The targets in the order in which they are written.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.tiers.iter().flat_map(|tier| &tier.targets)
+    }
+
+    /// Its name for people, with the variant that it is.
+    pub fn title(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("{}, variant {variant}", self.name),
+            None => self.name.to_string(),
+        }
+    }
+
+    /// It and its variants.
+    pub fn forms(&self) -> impl Iterator<Item = &Self> {
+        let variants = self.variants.iter().map(|variant| &*variant.route);
+        std::iter::once(self).chain(variants)
+    }
+
+    /// What serves an exchange of which this is known.
+    pub fn form(&self, facts: &Facts<'_>) -> &Self {
+        let variant = self.variants.iter().find(|one| one.when.holds(facts));
+        variant.map_or(self, |variant| &variant.route)
     }
 }
 

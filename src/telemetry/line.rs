@@ -73,6 +73,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     route: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     provider: Option<Cow<'a, str>>,
@@ -122,6 +124,7 @@ impl<'a> Line<'a> {
                 .delivery
                 .map(|delivery| matches!(delivery, Delivery::Stream(_))),
             route: record.route.as_deref().map(plain),
+            variant: record.variant.as_deref().map(plain),
             target: target.map(plain),
             provider: target.and_then(|target| Some(plain(target.split_once('/')?.0))),
             status: record.status,
@@ -320,7 +323,7 @@ mod tests {
 
     use super::*;
     use crate::exchange::UsageWish;
-    use crate::telemetry::record::{AttemptKind, Endpoint, Outcome, Protocol, SessionHash};
+    use crate::telemetry::record::{AttemptKind, Endpoint, Outcome, Protocol};
     use crate::units::Tokens;
 
     fn record() -> Record {
@@ -379,7 +382,7 @@ mod tests {
         };
         let record = Record {
             key: Some("support-app".into()),
-            session: Some(SessionHash::of("a session")),
+            session: Some(crate::exchange::Pseudonym::of("a session")),
             client: Some(IpAddr::from([192, 0, 2, 1])),
             route: Some("support".into()),
             endpoint: Endpoint::ChatCompletions,

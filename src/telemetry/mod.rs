@@ -13,7 +13,7 @@ pub use metrics::{
     ConnectionState, Gauged, Known, Metrics, PeerState, ReloadResult, descriptor_limit, names,
 };
 pub use record::{
-    Attempt, AttemptKind, Connection, Endpoint, Outcome, Protocol, ProviderCode, Record,
-    SessionHash, Wasted, cost, fallback_reason,
+    Attempt, AttemptKind, Connection, Endpoint, Outcome, Protocol, ProviderCode, Record, Wasted,
+    cost, fallback_reason,
 };
 pub use time::Timestamp;

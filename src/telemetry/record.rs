@@ -2,14 +2,11 @@
 //! the metrics. Names are shared (`Arc<str>`) or static, so a record costs next to nothing.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use sha2::{Digest as _, Sha256};
-
-use crate::exchange::{Bill, Class, Delivery};
+use crate::exchange::{Bill, Class, Delivery, Pseudonym};
 use crate::units::{MicroUsd, Tokens};
 
 /// What happened in one exchange.
@@ -22,12 +19,16 @@ pub struct Record {
     /// The client key's name; never the key.
     pub key: Option<Arc<str>>,
     /// Which session it belongs to, where the client says so.
-    pub session: Option<SessionHash>,
+    pub session: Option<Pseudonym>,
+    /// Which user of the caller's it is for, where the request says so. Not for the log.
+    pub user: Option<Pseudonym>,
     /// Who called, by address.
     pub client: Option<IpAddr>,
     /// The route's name in the config. `None` for a model that no route has: a name that only a
     /// client knows is neither logged nor a label.
     pub route: Option<Arc<str>>,
+    /// The variant of the route that served, if one did.
+    pub variant: Option<Arc<str>>,
     /// What was called.
     pub endpoint: Endpoint,
     /// How the client speaks to us.
@@ -68,8 +69,10 @@ impl Record {
             request_id,
             key: None,
             session: None,
+            user: None,
             client: None,
             route: None,
+            variant: None,
             endpoint: Endpoint::Other,
             protocol,
             delivery: None,
@@ -144,27 +147,6 @@ pub struct Wasted {
 pub fn cost(attempts: &[Attempt]) -> Option<MicroUsd> {
     let costs = attempts.iter().filter_map(|attempt| attempt.bill?.cost);
     costs.reduce(|sum, cost| sum + cost)
-}
-
-/// A session's name as a log may have it: the first eight bytes of its SHA-256.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SessionHash([u8; 8]);
-
-impl SessionHash {
-    /// The hash of a session's name.
-    pub fn of(name: &str) -> Self {
-        let mut hash = [0; 8];
-        let whole = Sha256::digest(name);
-        hash.iter_mut().zip(whole).for_each(|(to, byte)| *to = byte);
-        Self(hash)
-    }
-}
-
-/// Sixteen lower-case hexadecimal digits.
-impl fmt::Display for SessionHash {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{:016x}", u64::from_be_bytes(self.0))
-    }
 }
 
 /// Why another target than the first answers: what ended the last attempt at the first one.

@@ -15,6 +15,16 @@ impl Timestamp {
         Self(SystemTime::now())
     }
 
+    /// The same to the second, rounded up: `2026-08-20T07:05:04Z`.
+    pub fn to_second(self) -> String {
+        let up = Duration::from_nanos(999_999_999);
+        let text = Self(self.0.checked_add(up).unwrap_or(self.0)).to_string();
+        let second = text
+            .split_once('.')
+            .map_or(text.as_str(), |(second, _)| second);
+        format!("{second}Z")
+    }
+
     /// A moment given in seconds since 1970; one before 1970 counts as 1970.
     pub fn of_unix(seconds: i64) -> Self {
         let seconds = u64::try_from(seconds).unwrap_or(0);
@@ -79,6 +89,17 @@ mod tests {
         ] {
             let moment = Timestamp(UNIX_EPOCH + Duration::from_millis(millis));
             assert_eq!(moment.to_string(), expected, "{millis}");
+        }
+    }
+
+    #[test]
+    fn a_second_is_rounded_up() {
+        for (millis, expected) in [
+            (1_787_209_503_000, "2026-08-20T07:05:03Z"),
+            (1_787_209_503_001, "2026-08-20T07:05:04Z"),
+        ] {
+            let moment = Timestamp(UNIX_EPOCH + Duration::from_millis(millis));
+            assert_eq!(moment.to_second(), expected, "{millis}");
         }
     }
 

@@ -7,6 +7,7 @@
 mod demo;
 mod explain;
 mod import;
+mod key;
 mod mistakes;
 
 use std::process::Command;

@@ -1,5 +1,7 @@
 //! Client keys: where they are shown, and what each may use.
 
+use tempfile::TempDir;
+
 use crate::support::{Answer, World, post};
 
 /// A proxy with three routes and keys of different scopes.
@@ -151,4 +153,106 @@ async fn without_keys_a_loopback_listener_serves_everybody() {
         assert!(entry.header("authorization").is_none());
         assert!(entry.header("x-api-key").is_none());
     }
+}
+
+/// A proxy with keys that do not hold, for three reasons, and one that does; its log is a file.
+async fn with_terms() -> (World, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("access.log");
+    let world = World::with(|provider| {
+        format!(
+            "listen: [{{ address: \"127.0.0.1:0\" }}]\nadmin: off\nlog: {{ access: {} }}\n\
+             allow_literal_secrets: true\n\
+             keys:\n\
+             - {{ name: good, secrets: [{{ secret: old, not_after: 2020-01-01 }}, new], networks: [127.0.0.0/8] }}\n\
+             - {{ name: expired, secret: expired, expires: 2020-01-01T00:00:00Z }}\n\
+             - {{ name: off, secret: switched-off, disabled: true }}\n\
+             - {{ name: elsewhere, secret: elsewhere, networks: [192.0.2.0/24] }}\n\
+             - {{ name: poor, secret: poor, budgets: [{{ usd: 0, per: day }}, {{ usd: 0, per: month }}] }}\n\
+             providers:\n  sim: {{ dialect: openai, base_url: \"http://{provider}/v1\", private_peers: true }}\n\
+             routes: {{ a: sim/m }}\n",
+            log.display()
+        )
+    })
+    .await;
+    (world, folder)
+}
+
+/// Asks with a head alone, which announces a body that never comes.
+async fn head_alone(world: &World, fields: &str) -> Answer {
+    let mut client = world.client().await;
+    let head = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n\
+         Content-Length: 1000000\r\n{fields}\r\n"
+    );
+    client.send(head.as_bytes()).await;
+    client.answer().await
+}
+
+/// The reason in each line of the log, once all is written.
+async fn reasons(world: &World, folder: &TempDir) -> Vec<String> {
+    world.edge.drain().await;
+    let text = std::fs::read_to_string(folder.path().join("access.log")).unwrap();
+    let line = |line: &str| -> String {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["outcome"], "refused", "{line}");
+        line["reason"].as_str().unwrap().to_owned()
+    };
+    text.lines().map(line).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_does_not_hold_is_told_the_same_as_an_unknown_one_and_only_the_log_says_why() {
+    let (world, folder) = with_terms().await;
+    let id = "X-Request-Id: same\r\n";
+    let unknown = head_alone(&world, &format!("X-Api-Key: nobody\r\n{id}")).await;
+    assert_eq!(unknown.status, 401);
+    for key in ["expired", "switched-off", "elsewhere", "old"] {
+        let answer = head_alone(&world, &format!("X-Api-Key: {key}\r\n{id}")).await;
+        assert_eq!(stable(&answer), stable(&unknown), "{key}");
+    }
+    assert_eq!(world.sim.journal().received(), 0);
+    assert_eq!(
+        reasons(&world, &folder).await,
+        [
+            "unauthorized",
+            "key_expired",
+            "key_disabled",
+            "key_network",
+            "key_expired"
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_with_nothing_to_spend_is_told_before_its_body_is_read() {
+    let (world, folder) = with_terms().await;
+    let answer = head_alone(&world, "X-Api-Key: poor\r\n").await;
+    assert_eq!(answer.status, 429);
+    assert_eq!(answer.json()["error"]["code"], "insufficient_quota");
+    assert_eq!(answer.header("x-should-retry"), Some("false"));
+    assert_eq!(answer.header("retry-after"), None);
+    assert_eq!(reasons(&world, &folder).await, ["over_budget"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_of_an_address_are_slowed_and_a_good_key_from_there_still_passes() {
+    let (world, folder) = with_terms().await;
+    for count in 0..20 {
+        let answer = get(&world, "/v1/models", "X-Api-Key: guess\r\n").await;
+        assert_eq!(answer.status, 401, "{count}");
+    }
+    for key in ["guess", "expired", "elsewhere"] {
+        let fields = format!("X-Api-Key: {key}\r\n");
+        let answer = get(&world, "/v1/models", &fields).await;
+        assert_eq!(answer.status, 429, "{key}");
+        let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=60).contains(&wait), "{wait}");
+        assert_eq!(answer.header("www-authenticate"), None);
+    }
+    let answer = chat(&world, "a", "X-Api-Key: new\r\n").await;
+    assert_eq!(answer.status, 200);
+    world.edge.drain().await;
+    let text = std::fs::read_to_string(folder.path().join("access.log")).unwrap();
+    assert_eq!(text.matches("\"auth_failures\"").count(), 3, "{text}");
 }

@@ -19,7 +19,7 @@ pub(super) fn advice(settings: &Settings) -> Vec<String> {
     };
     let providers: Providers<'_> = settings.providers.iter().map(named).collect();
     let mut lines = Vec::new();
-    for route in settings.routes.iter() {
+    for route in settings.routes.iter().flat_map(|route| route.forms()) {
         lines.extend(one_provider(route, &providers));
         lines.extend(route.targets().filter_map(moving));
         lines.extend(route.targets().filter_map(|it| unknown(it, &providers)));
@@ -49,7 +49,7 @@ fn one_provider(route: &Route, providers: &Providers<'_>) -> Option<String> {
         [name] => format!("the provider {name}"),
         _ => format!("the host {host}"),
     };
-    let name = &route.name;
+    let name = route.title();
     Some(format!(
         "route {name}: all {count} targets are at {place}, and when it is down, so are they"
     ))
@@ -115,7 +115,7 @@ fn dearer(route: &Route) -> Vec<String> {
                 format!(
                     "route {}: {} falls back to {}, which is dearer: {} and {} USD for a million \
                      tokens in and out, against {} and {}",
-                    route.name,
+                    route.title(),
                     before.name,
                     target.name,
                     show_usd(price.input),
@@ -155,7 +155,7 @@ fn unable(route: &Route) -> Vec<String> {
             if !missing.is_empty() {
                 lines.push(format!(
                     "route {}: {} cannot take over what the tier above serves: {}",
-                    route.name,
+                    route.title(),
                     target.name,
                     missing.join(", ")
                 ));

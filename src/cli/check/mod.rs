@@ -2,18 +2,21 @@
 //!
 //! Keys are shown by name only; no credential is ever printed.
 
+mod accounts;
 mod advice;
 mod marked;
 mod route;
+mod spending;
+mod store;
 
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
+use self::accounts::{print_keys, print_quotas};
 use self::advice::advice;
 use self::marked::{marked, time};
-use crate::account::RouteScope;
 use crate::cli::exit::{refused, unwritten, warned};
 use crate::config::{self, show_duration, show_size};
 use crate::edge::{
@@ -31,7 +34,9 @@ pub fn run(path: &Path) -> ExitCode {
     };
     match print(&settings, &mut io::stdout().lock()) {
         Ok(()) => {
-            for line in advice(&settings) {
+            let mut lines = advice(&settings);
+            lines.extend(spending::advice(&settings, SystemTime::now()));
+            for line in lines {
                 warned(&line);
             }
             ExitCode::SUCCESS
@@ -49,19 +54,25 @@ pub fn print(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
         Some(address) => writeln!(out, "admin {}", marked(&address, &config::ADMIN))?,
         None => writeln!(out, "admin off")?,
     }
-    print_keys(settings, out)?;
+    print_keys(&settings.keys, out)?;
     for provider in &settings.providers {
         print_provider(provider, out)?;
     }
     for route in settings.routes.iter() {
         route::print(route, out)?;
+        for variant in &route.variants {
+            route::print(&variant.route, out)?;
+            writeln!(out, "  when {}", variant.when)?;
+        }
     }
+    print_quotas(&settings.quotas, out)?;
     if let Some(passthrough) = &settings.passthrough {
         let paths = passthrough.paths.join(", ");
         writeln!(out, "passthrough to {}: {paths}", passthrough.provider)?;
     }
     print_limits(&settings.limits, out)?;
     print_log(&settings.log, out)?;
+    store::print(settings.store.as_ref(), out)?;
     writeln!(
         out,
         "drain\n  deadline {}",
@@ -108,27 +119,6 @@ fn print_listener_tls(tls: &ListenerTls, out: &mut impl Write) -> io::Result<()>
         let end = end.map_or_else(|| "never".to_owned(), httpdate::fmt_http_date);
         let path = certificate.path.display();
         writeln!(out, "  certificate {path} for {names}, until {end}")?;
-    }
-    Ok(())
-}
-
-fn print_keys(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
-    if settings.keys.is_empty() {
-        return writeln!(out, "keys none: open to everybody on this machine");
-    }
-    let mut last = None;
-    for key in settings.keys.iter() {
-        // A key with several secrets is there once for each of them.
-        if last.replace(&key.name) == Some(&key.name) {
-            continue;
-        }
-        match &key.routes {
-            RouteScope::All => writeln!(out, "key {}: all routes (default)", key.name)?,
-            RouteScope::Only(names) => {
-                let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
-                writeln!(out, "key {}: {}", key.name, names.join(", "))?;
-            }
-        }
     }
     Ok(())
 }
@@ -282,7 +272,19 @@ mod tests {
 listen: [{address: 127.0.0.1:8080}]
 keys:
   - {name: app, secrets: [sk-canary-1, sk-canary-2]}
-  - {name: batch, secret: env:BATCH, routes: [support]}
+  - {name: batch, secret: env:BATCH, routes: [support], tags: {tier: free, team: search}, expires: 2099-12-31}
+  - name: partner
+    secrets: [{secret: sk-canary-5, not_after: 2099-06-30T12:00:00Z}, sk-canary-6]
+    networks: [10.0.0.0/8, '2001:db8::/32']
+    disabled: true
+    limits: {requests_per_minute: 600, tokens_per_minute: 1000, concurrent: 5, usd_per_exchange: 0.5}
+    budgets: [{usd: 50, per: day}, {usd: 200, per: week}]
+quotas:
+  - {name: all, for: all, budget: {usd: 5000, per: month}}
+  - {name: free, for: {tag: {tier: free}}, each: key, limits: {concurrent: 1}}
+  - {name: users, for: {key: app}, each: user, limits: {concurrent: 2}}
+  - {name: sessions, for: {route: support}, each: session, limits: {concurrent: 3}}
+accounts: {on_budget: cheapest}
 providers:
   openai: {dialect: openai, base_url: https://api.openai.com/v1, credential: sk-canary-4}
   local:
@@ -299,8 +301,9 @@ routes:
       - [openai/gpt-5.5]
       - balance: least_cost
         targets:
-          - {target: local/qwen, weight: 2, timeouts: {first_token: 20s, min_rate: 2.5}}
+          - {target: local/qwen, weight: 2, limits: {rpm: 60, tpm: 9000}, timeouts: {first_token: 20s, min_rate: 2.5}}
           - {target: openai/gpt-5.5-mini, price: {input: 0.25, output: 2}}
+    limits: {concurrent: 100}
     hold: {tokens: 20}
     keepalive: 15s
     deadline: 45s

@@ -8,7 +8,7 @@ use crate::config::{show_duration, show_usd};
 use crate::exchange::{Abilities, Need};
 use crate::route::{
     Balance, Check, Choice, Contracts, Drops, Hedge, HedgeAfter, Hold, Json, Malformed, OutputFit,
-    Policy, Reach, Refusals, Route, StreamUse, Target, Tier, Timeouts,
+    Policy, Reach, Refusals, Route, StreamUse, Target, TargetLimits, Tier, Timeouts,
 };
 use crate::upstream::BreakerPolicy;
 
@@ -58,7 +58,7 @@ const FAILURES: [Line<Policy>; 15] = [
 
 /// Writes one route.
 pub(super) fn print(route: &Route, out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "route {}", route.name)?;
+    writeln!(out, "route {}", route.title())?;
     for (index, tier) in route.tiers.iter().enumerate() {
         print_tier(index.saturating_add(1), tier, &route.policy.timeouts, out)?;
     }
@@ -104,6 +104,13 @@ fn print_target(target: &Target, route: &Timeouts, out: &mut impl Write) -> io::
     };
     let weight = marked(&target.weight, &1);
     writeln!(out, "    {}: weight {weight}, {price}", target.name)?;
+    let TargetLimits { rpm, tpm } = target.limits;
+    if let Some(rpm) = rpm {
+        writeln!(out, "      rpm {rpm}")?;
+    }
+    if let Some(tpm) = tpm {
+        writeln!(out, "      tpm {}", tpm.0)?;
+    }
     print_abilities(target, out)?;
     for (name, show) in BOUNDS {
         let own = show(&target.timeouts);

@@ -39,7 +39,8 @@ pub(super) fn price(per_token: f64) -> Option<String> {
     if !(0.0..=10_000.0).contains(&million) {
         return None;
     }
-    let text = format!("{million:.6}");
+    // `abs`: a negative zero is in the range, and written with its sign.
+    let text = format!("{:.6}", million.abs());
     Some(text.trim_end_matches('0').trim_end_matches('.').to_owned())
 }
 
@@ -99,6 +100,7 @@ mod tests {
     fn prices_are_for_a_million_tokens_with_six_decimals_at_most() {
         let cases = [
             (0.0, Some("0")),
+            (-0.0, Some("0")),
             (0.000_002_5, Some("2.5")),
             (0.000_000_15, Some("0.15")),
             (0.000_01, Some("10")),

@@ -3,9 +3,11 @@
 //! Loose on purpose. What a file must keep to beyond its shape is checked by the readers, which
 //! tell every mistake with its place; serde would stop at the first. Tests hold the two together.
 
+mod account;
 mod policy;
 mod profile;
 mod route;
+mod store;
 mod value;
 
 use std::collections::BTreeMap;
@@ -13,6 +15,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub use self::account::{
+    AccountsFile, BudgetFile, DatedDigestFile, DatedSecretFile, EachFile, EverybodyFile,
+    KeyDigestFile, KeyFile, KeySecretFile, OnBudgetFile, PeriodFile, QuotaFile, QuotaLimitsFile,
+    ScopeFile, TaggedFile, WasteFile,
+};
 pub use self::policy::{
     BreakerFile, BreakerOnFile, CheckFile, ChoiceFile, ContractFile, DefaultsFile, HedgeAfterFile,
     HedgeFile, HedgeOnFile, HoldFile, HoldHeadFile, HoldWordFile, JsonFile, KeepaliveFile,
@@ -21,12 +28,14 @@ pub use self::policy::{
 };
 pub use self::profile::{AuthFile, FullProfileFile, ProfileFile};
 pub use self::route::{
-    AbilityFile, CapabilitiesFile, FullRouteFile, FullTargetFile, FullTierFile, LongPriceFile,
-    PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, ThinkingFile, TierBalanceFile,
-    TierFile, UpstreamStreamFile,
+    AbilityFile, CapabilitiesFile, FullRouteFile, FullTargetFile, FullTierFile, FullWhenFile,
+    LongPriceFile, PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, TargetLimitsFile,
+    ThinkingFile, TierBalanceFile, TierFile, UpstreamStreamFile, VariantFile, WhenFile,
 };
+pub use self::store::{OnFailureFile, StoreFile, StoreOnFile};
 pub use self::value::{
-    AddressFile, DigestFile, DurationFile, OffFile, PercentFile, SecretFile, SizeFile, TargetName,
+    AddressFile, DaysFile, DigestFile, DurationFile, MomentFile, NetworkFile, OffFile, PercentFile,
+    SecretFile, SizeFile, TagFile, TargetName,
 };
 
 /// The config file of segue.
@@ -40,6 +49,10 @@ pub struct ConfigFile {
     pub admin: Option<AdminFile>,
     /// Who may call. Without keys, every listener must be on loopback.
     pub keys: Option<Vec<KeyFile>>,
+    /// What callers may take who are not one key and do not share one route.
+    pub quotas: Option<Vec<QuotaFile>>,
+    /// The rules between all quotas, and where usage is kept.
+    pub accounts: Option<AccountsFile>,
     /// The upstream accounts, by name.
     #[schemars(extend("minProperties" = 1))]
     pub providers: BTreeMap<String, ProviderFile>,
@@ -140,28 +153,6 @@ pub enum AdminFile {
 pub struct AdminAddressFile {
     /// A loopback address. Default: 127.0.0.1:9464.
     pub address: Option<AddressFile>,
-}
-
-/// A client key. Give one of `secret`, `secrets`, `digest` and `digests`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct KeyFile {
-    /// The name, for log and metrics.
-    #[schemars(regex(pattern = r"^[!-~]{1,64}$"))]
-    pub name: String,
-    /// What the client sends.
-    pub secret: Option<SecretFile>,
-    /// Several, so that one can be replaced without a gap.
-    #[schemars(length(min = 1))]
-    pub secrets: Option<Vec<SecretFile>>,
-    /// The SHA-256 of what the client sends.
-    pub digest: Option<DigestFile>,
-    /// Several of them.
-    #[schemars(length(min = 1))]
-    pub digests: Option<Vec<DigestFile>>,
-    /// The routes that the key may use. Default: all.
-    #[schemars(length(min = 1))]
-    pub routes: Option<Vec<String>>,
 }
 
 /// An upstream account.

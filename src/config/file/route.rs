@@ -1,8 +1,11 @@
 //! `routes` as written.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::account::{BudgetFile, QuotaLimitsFile};
 use super::policy::{
     BreakerFile, CheckFile, ContractFile, HedgeFile, HoldFile, JsonFile, KeepaliveFile,
     MalformedFile, OnBreakFile, RefusalsFile, RetriesFile, TimeoutsFile, VerdictsFile,
@@ -65,6 +68,90 @@ pub struct FullRouteFile {
     pub contract: Option<ContractFile>,
     /// How JSON comes from targets without a mode for it. Default: `emulate`.
     pub json: Option<JsonFile>,
+    /// What all its callers together may take. Default: anything.
+    pub limits: Option<QuotaLimitsFile>,
+    /// What they may cost over a period, attempts that are thrown away included.
+    pub budget: Option<BudgetFile>,
+    /// The same over several periods.
+    #[schemars(length(min = 1, max = 3))]
+    pub budgets: Option<Vec<BudgetFile>>,
+    /// What serves some callers and tasks in its place: the first whose conditions hold.
+    #[schemars(length(min = 1, max = 32))]
+    pub variants: Option<Vec<VariantFile>>,
+}
+
+/// What serves some callers and tasks in place of a route. What it does not set is as in its route.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VariantFile {
+    /// Its name, for the log and `explain`.
+    pub name: String,
+    /// What must hold, all of it: a text, or `in`, or `prefix`, for `key`, `tag.NAME`, `task`, `user`
+    /// or `region`.
+    pub when: BTreeMap<String, WhenFile>,
+    /// The targets, in tiers that are tried in order. Default: those of the route.
+    #[schemars(length(min = 1, max = 16))]
+    pub tiers: Option<Vec<TierFile>>,
+    /// How much of an answer's head is held back. Default: 12 tokens, at most 400ms.
+    pub hold: Option<HoldFile>,
+    /// What happens when an answer breaks off after it has begun. Default: `error`.
+    pub on_break: Option<OnBreakFile>,
+    /// The longest silence towards a streaming client, 1s to 5m. Default: `off`.
+    pub keepalive: Option<KeepaliveFile>,
+    /// From the request's last byte to the answer's last. Default: 10m.
+    pub deadline: Option<DurationFile>,
+    /// The bounds of one attempt.
+    pub timeouts: Option<TimeoutsFile>,
+    /// How often and for how long an exchange is tried again.
+    pub retries: Option<RetriesFile>,
+    /// When a target is left alone.
+    pub breaker: Option<BreakerFile>,
+    /// When a second target is asked beside a silent first. Default: `off`.
+    pub hedge: Option<HedgeFile>,
+    /// Verdicts in place of the built-in ones, by the class of the error.
+    pub verdicts: Option<VerdictsFile>,
+    /// What a refusal or a content filter's finish means. Default: `surface`.
+    pub refusals: Option<RefusalsFile>,
+    /// Texts that are a refusal when an answer begins with one; with `refusals: fall_back` only.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
+    pub refusal_texts: Option<Vec<String>>,
+    /// What else is looked at while an answer is held. Default: nothing.
+    #[schemars(extend("uniqueItems" = true))]
+    pub checks: Option<Vec<CheckFile>>,
+    /// Whether no other model than the first target's may answer. Default: false.
+    pub fail_closed: Option<bool>,
+    /// What a frame that cannot be read does to a stream that has begun. Default: `break`.
+    pub malformed: Option<MalformedFile>,
+    /// Whether a parameter that a target would not hear of leaves it out. Default: false.
+    pub strict_params: Option<bool>,
+    /// Whether the bound on an answer is lowered to what a target can give. Default: false.
+    pub fit_output: Option<bool>,
+    /// Whether whole JSON answers are held against the request's schema. Default: `off`.
+    pub contract: Option<ContractFile>,
+    /// How JSON comes from targets without a mode for it. Default: `emulate`.
+    pub json: Option<JsonFile>,
+}
+
+/// What a fact must be.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum WhenFile {
+    /// This text.
+    Is(String),
+    /// One of several, or a text with this beginning.
+    Full(FullWhenFile),
+}
+
+/// What a fact must be: give either.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FullWhenFile {
+    /// One of these texts.
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)))]
+    pub r#in: Option<Vec<String>>,
+    /// A text that begins with this one.
+    #[schemars(length(min = 1, max = 256))]
+    pub prefix: Option<String>,
 }
 
 /// A tier: its targets, or a map.
@@ -125,6 +212,8 @@ pub struct FullTargetFile {
     pub weight: Option<u32>,
     /// What it charges. Default: as in the catalogue, if the model is there.
     pub price: Option<PriceFile>,
+    /// What its provider takes of us in a minute. Default: anything.
+    pub limits: Option<TargetLimitsFile>,
     /// What its model can do, before what the catalogue says.
     pub capabilities: Option<CapabilitiesFile>,
     /// In what form it answers. Default: `as_asked`; `never` for a model that cannot stream.
@@ -133,6 +222,18 @@ pub struct FullTargetFile {
     pub timeouts: Option<TimeoutsFile>,
     /// How this model differs from what its provider says of all of them.
     pub profile: Option<ProfileFile>,
+}
+
+/// What a provider takes of us in a minute; at least one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TargetLimitsFile {
+    /// Requests.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub rpm: Option<u32>,
+    /// Tokens, of prompts and answers.
+    #[schemars(range(min = 1, max = 4_000_000_000_u32))]
+    pub tpm: Option<u32>,
 }
 
 /// What a model can do. What is left out is as in the catalogue.

@@ -8,6 +8,11 @@ use serde::Deserialize;
 #[schemars(extend("pattern" = "^[0-9]+(ms|s|m|h)$"))]
 pub struct DurationFile(pub String);
 
+/// A number of days: a whole number and `d`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = "^[0-9]+d$"))]
+pub struct DaysFile(pub String);
+
 /// A share in per cent.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(extend("pattern" = r"^[0-9]+(\.[0-9]+)?%$"))]
@@ -33,6 +38,23 @@ impl std::fmt::Debug for SecretFile {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(extend("pattern" = "^sha256:[0-9a-fA-F]{64}$"))]
 pub struct DigestFile(pub String);
+
+/// A name or value of a key's own.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = "^[A-Za-z0-9_.:/@-]{1,64}$"))]
+pub struct TagFile(pub String);
+
+/// A day, the last on which something holds, or a time as RFC 3339 writes it; UTC.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend(
+    "pattern" = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2}))?$"
+))]
+pub struct MomentFile(pub String);
+
+/// A network: an address, a slash and a number of bits. An address alone is one as well.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(extend("pattern" = r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$"))]
+pub struct NetworkFile(pub String);
 
 /// An IP address with a port.
 #[derive(Debug, Deserialize, JsonSchema)]

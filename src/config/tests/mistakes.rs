@@ -122,7 +122,7 @@ const TOP: Cases = &[
     (
         "zzz: 1\n",
         &[
-            "4:1: zzz: unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, limits, log, drain",
+            "4:1: zzz: unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, drain",
         ],
     ),
     (
@@ -132,7 +132,7 @@ const TOP: Cases = &[
     (
         "<<: {}\n",
         &[
-            "4:1: \"<<\": unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, limits, log, drain",
+            "4:1: \"<<\": unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, drain",
         ],
     ),
     (
@@ -265,13 +265,6 @@ const TOP: Cases = &[
     (
         "keys: [{name: k, secret: env:GOOD, routes: [r, r]}]\n",
         &["4:48: keys[0].routes[1]: the route \"r\" is there twice"],
-    ),
-    (
-        "keys: [{name: k, secret: env:GOOD, budget: {usd: 50}, limits: {}}]\n",
-        &[
-            "4:36: keys[0].budget: not supported by this version",
-            "4:55: keys[0].limits: not supported by this version",
-        ],
     ),
     ("keys: none\n", &["4:7: keys: expected a list, found text"]),
     (
@@ -419,6 +412,23 @@ const TOP: Cases = &[
         &["4:19: drain.deadline: 0s is out of range: 100ms to 24h"],
     ),
     ("drain: 10m\n", &["4:8: drain: expected a map, found text"]),
+    (
+        "accounts: {store: {path: usage.db, retention: 30h, on_failure: panic, size: 1}}\n",
+        &[
+            "4:26: accounts.store.path: \"usage.db\" is not a file's path with a slash",
+            "4:47: accounts.store.retention: \"30h\" is not a number of days: write a whole number and d, such as 30d",
+            "4:64: accounts.store.on_failure: \"panic\" is unknown; known here: continue, stop",
+            "4:71: accounts.store.size: unknown key; known here: path, retention, on_failure",
+        ],
+    ),
+    (
+        "accounts: {store: {retention: 0d}}\n",
+        &["4:31: accounts.store.retention: 0d is out of range: 1d to 3650d"],
+    ),
+    (
+        "accounts: {store: of}\n",
+        &["4:19: accounts.store: \"of\" is unknown; did you mean \"off\"?"],
+    ),
 ];
 
 /// In place of the listener, on line 4.

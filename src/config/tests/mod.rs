@@ -1,5 +1,6 @@
 //! What the config room promises, seen from outside: text in, settings or mistakes out.
 
+mod accounts;
 mod certificates;
 mod chaos;
 mod inheritance;

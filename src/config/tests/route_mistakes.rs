@@ -9,7 +9,7 @@ const ROUTES: Cases = &[
         "tiers: [{zzz: 1, targets: [{zzz: 1, target: b/m}]}]\n",
         &[
             "5:14: routes.r.tiers[0].zzz: unknown key; known here: balance, targets",
-            "5:33: routes.r.tiers[0].targets[0].zzz: unknown key; known here: target, weight, price, capabilities, upstream_stream, timeouts, profile",
+            "5:33: routes.r.tiers[0].targets[0].zzz: unknown key; known here: target, weight, price, capabilities, upstream_stream, timeouts, limits, profile",
             "5:49: routes.r.tiers[0].targets[0].target: there is no provider \"b\"; known here: a",
         ],
     ),
@@ -20,6 +20,26 @@ const ROUTES: Cases = &[
     (
         "b/m\n",
         &["5:5: routes.r: there is no provider \"b\"; known here: a"],
+    ),
+    (
+        "{tiers: [[a/m]], variants: [{name: x, when: {task: t}, tiers: [[b/m]]}]}\n",
+        &["5:69: routes.r.variants[0].tiers[0][0]: there is no provider \"b\"; known here: a"],
+    ),
+    (
+        "{tiers: [[a/m]], variants: [{name: x, when: {}}, {name: x, when: {tag.: t, mood: {in: [b], prefix: c}}}]}\n",
+        &[
+            "5:49: routes.r.variants[0].when: needs a condition, such as `task: summary`",
+            "5:61: routes.r.variants[1].name: two variants have the name \"x\"",
+            "5:71: routes.r.variants[1].when.tag.: conditions are about key, tag.NAME, task, user and region",
+            "5:80: routes.r.variants[1].when.mood: conditions are about key, tag.NAME, task, user and region",
+        ],
+    ),
+    (
+        "{tiers: [[a/m]], variants: [{name: x, when: {task: {in: [b], prefix: c}, user: \"\"}}]}\n",
+        &[
+            "5:56: routes.r.variants[0].when.task: needs either `in` or `prefix`",
+            "5:84: routes.r.variants[0].when.user: an empty text is never a fact",
+        ],
     ),
     (
         "aa/m\n",
@@ -150,7 +170,7 @@ const ROUTES: Cases = &[
         &[
             "5:43: routes.r.tiers[0][0].price.input: \"-1\" is not an amount of USD: a number with at most six decimals, such as 1.25",
             "5:55: routes.r.tiers[0][0].price.output: \"1.0000001\" is not an amount of USD: a number with at most six decimals, such as 1.25",
-            "5:66: routes.r.tiers[0][0].price.cached: unknown key; known here: input, output",
+            "5:66: routes.r.tiers[0][0].price.cached: unknown key; known here: input, output, cache_read, cache_write, above",
         ],
     ),
     (
@@ -185,7 +205,7 @@ const GOOD_ROUTES: Cases = &[
     (
         "zzz: 1\n    deadline: 5s\n    timeouts: {zzz: 1, stall: 6s}\n",
         &[
-            "6:5: routes.r.zzz: unknown key; known here: tiers, hold, on_break, keepalive, deadline, timeouts, retries, breaker, hedge, verdicts, refusals, refusal_texts, checks, fail_closed, malformed, strict_params, fit_output, contract, json",
+            "6:5: routes.r.zzz: unknown key; known here: tiers, hold, on_break, keepalive, deadline, timeouts, retries, breaker, hedge, verdicts, refusals, refusal_texts, checks, fail_closed, malformed, strict_params, fit_output, contract, json, limits, budget, budgets",
             "8:16: routes.r.timeouts.zzz: unknown key; known here: connect, first_token, stall, total, write, min_rate",
             "8:31: routes.r.timeouts.stall: 6s is longer than the deadline, 5s",
         ],

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::SystemTime;
 
 use serde_json::Value;
 
 use super::certificates::Authority;
 use super::read;
+use crate::account::Rejected;
 use crate::config::file::ConfigFile;
 use crate::config::{parse, schema};
 use crate::exchange::{Class, Need};
@@ -57,33 +59,47 @@ const STRAY: &str = "
 ????: 0
 listen: [{????: 0, tls: {????: 0, certificates: [{????: 0}]}}]
 admin: {????: 0}
-keys: [{????: 0}]
+keys:
+  - ????: 0
+    secrets: [{????: 0}]
+    limits: {????: 0}
+    budget: {????: 0}
+  - {digests: [{????: 0}]}
+quotas: [{????: 0, for: {????: 0}}]
 providers: {a: {????: 0, health: {????: 0}, tls: {????: 0}, dns: {????: 0}, profile: {????: 0}}}
 routes:
   r:
     ????: 0
-    tiers: [{????: 0, targets: [{????: 0, price: {????: 0}, capabilities: {????: 0}}]}]
+    tiers: [{????: 0, targets: [{????: 0, price: {????: 0, above: {????: 0}}, limits: {????: 0}, capabilities: {????: 0}}]}]
     hold: {????: 0}
     timeouts: {????: 0}
     retries: {????: 0}
     breaker: {????: 0}
     hedge: {????: 0}
     verdicts: {????: 0}
+    variants: [{????: 0, when: {task: {????: 0}}}]
 defaults: {????: 0}
 passthrough: {????: 0}
 limits: {????: 0}
 log: {????: 0}
+accounts: {????: 0, store: {????: 0}}
 drain: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 27] = [
+const SECTIONS: [(&str, &str); 39] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
     ("listen[0].tls.certificates[0].", "CertificateFile"),
     ("admin.", "AdminAddressFile"),
     ("keys[0].", "KeyFile"),
+    ("keys[0].secrets[0].", "DatedSecretFile"),
+    ("keys[0].limits.", "QuotaLimitsFile"),
+    ("keys[0].budget.", "BudgetFile"),
+    ("keys[1].digests[0].", "DatedDigestFile"),
+    ("quotas[0].", "QuotaFile"),
+    ("quotas[0].for.", "TaggedFile"),
     ("providers.a.", "ProviderFile"),
     ("providers.a.health.", "HealthFile"),
     ("providers.a.tls.", "ProviderTlsFile"),
@@ -99,6 +115,10 @@ const SECTIONS: [(&str, &str); 27] = [
     ("routes.r.tiers[0].", "FullTierFile"),
     ("routes.r.tiers[0].targets[0].", "FullTargetFile"),
     ("routes.r.tiers[0].targets[0].price.", "PriceFile"),
+    ("routes.r.tiers[0].targets[0].price.above.", "LongPriceFile"),
+    ("routes.r.variants[0].", "VariantFile"),
+    ("routes.r.variants[0].when.task.", "FullWhenFile"),
+    ("routes.r.tiers[0].targets[0].limits.", "TargetLimitsFile"),
     (
         "routes.r.tiers[0].targets[0].capabilities.",
         "CapabilitiesFile",
@@ -107,6 +127,8 @@ const SECTIONS: [(&str, &str); 27] = [
     ("passthrough.", "PassthroughFile"),
     ("limits.", "LimitsFile"),
     ("log.", "LogFile"),
+    ("accounts.", "AccountsFile"),
+    ("accounts.store.", "StoreOnFile"),
     ("drain.", "DrainFile"),
 ];
 
@@ -130,9 +152,15 @@ fn readers_and_schema_know_the_same_keys() {
 }
 
 #[test]
-fn defaults_and_routes_share_all_keys_but_tiers() {
+fn defaults_routes_and_variants_share_all_keys_but_what_each_is_by() {
     let properties = properties();
     let mut of_routes = properties["FullRouteFile"].clone();
+    for own in ["variants", "limits", "budget", "budgets"] {
+        assert!(of_routes.remove(own), "{own}");
+    }
+    let mut of_variants = properties["VariantFile"].clone();
+    assert!(of_variants.remove("name") && of_variants.remove("when"));
+    assert_eq!(of_variants, of_routes);
     assert!(of_routes.remove("tiers"));
     assert_eq!(properties["DefaultsFile"], of_routes);
 }
@@ -216,7 +244,11 @@ fn the_example_shows_every_key_of_the_schema_and_no_other() {
     walk(&schema, &schema, &example, &mut used);
     // A text that is a refusal where refusals are answers would be a mistake.
     used.insert("DefaultsFile.refusal_texts".to_owned());
-    let all: BTreeSet<String> = properties()
+    let properties = properties();
+    // What a variant has of its route is shown at the route.
+    let shared = properties["FullRouteFile"].iter();
+    used.extend(shared.map(|key| format!("VariantFile.{key}")));
+    let all: BTreeSet<String> = properties
         .iter()
         .flat_map(|(name, keys)| keys.iter().map(move |key| format!("{name}.{key}")))
         .collect();
@@ -259,8 +291,27 @@ fn the_example_loads_with_its_secrets_and_certificates() {
         .unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(settings.limits, crate::edge::Limits::default());
     assert_eq!((settings.listeners.len(), settings.providers.len()), (3, 4));
+    let from = "10.1.2.3".parse().ok();
+    let found = settings
+        .keys
+        .find(b"sk-batch-next", from, SystemTime::now());
+    assert_eq!(found.unwrap().name.as_ref(), "batch");
+    let elsewhere = settings
+        .keys
+        .find(b"sk-batch-next", None, SystemTime::now());
+    assert_eq!(elsewhere, Err(Rejected::Network));
+    let names: Vec<&str> = settings.quotas.all.iter().map(|it| &*it.name).collect();
     assert_eq!(
-        settings.keys.find(b"sk-batch-next").unwrap().name.as_ref(),
-        "batch"
+        names,
+        [
+            "support-app",
+            "batch",
+            "support",
+            "qwen3-32b",
+            "everybody",
+            "free-tier",
+            "users-of-support-app",
+            "sessions-of-support"
+        ]
     );
 }

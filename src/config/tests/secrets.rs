@@ -4,6 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
+use std::time::SystemTime;
 
 use super::{Errors, LISTEN, ROUTES, read_in, top};
 use crate::edge::Settings;
@@ -132,7 +133,15 @@ fn a_literal_needs_leave() {
     assert!(with_credential(folder.path(), "sk-canary").is_err());
     let text = top("allow_literal_secrets: true\nkeys: [{name: k, secret: sk-canary}]\n");
     let settings = read_in(folder.path(), &text).unwrap();
-    assert_eq!(settings.keys.find(b"sk-canary").unwrap().name.as_ref(), "k");
+    assert_eq!(
+        settings
+            .keys
+            .find(b"sk-canary", None, SystemTime::now())
+            .unwrap()
+            .name
+            .as_ref(),
+        "k"
+    );
     assert!(!format!("{settings:?}").contains("canary"));
 }
 

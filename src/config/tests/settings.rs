@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{LISTEN, PROVIDERS, ROUTES, good_provider, provider, read, route, top};
 use crate::account::RouteScope;
+use crate::account::store::OnFailure;
 use crate::config::load;
 use crate::edge::{Limits, LogTarget, Settings};
 use crate::exchange::Dialect;
@@ -174,15 +175,18 @@ fn keys_are_found_by_secret_and_by_digest() {
     );
     let open = "listen: [{address: 0.0.0.0:80}, {address: '[::]:80'}, {address: 127.0.0.1:0}]\n";
     let settings = good(&format!("{open}{PROVIDERS}{ROUTES}{keys}"));
-    let one = settings.keys.find(b"sk-good-canary").unwrap();
+    let one = settings
+        .keys
+        .find(b"sk-good-canary", None, SystemTime::now())
+        .unwrap();
     assert_eq!(one.name.as_ref(), "one");
     assert_eq!(one.routes, RouteScope::Only(["r".into()].into()));
-    let two = settings.keys.find(b"foo").unwrap();
+    let two = settings.keys.find(b"foo", None, SystemTime::now()).unwrap();
     assert_eq!(
         (two.name.as_ref(), two.routes.clone()),
         ("two", RouteScope::All)
     );
-    assert!(settings.keys.find(b"bar").is_none());
+    assert!(settings.keys.find(b"bar", None, SystemTime::now()).is_err());
 }
 
 #[test]
@@ -234,4 +238,63 @@ fn a_file_is_read_once_and_bounded() {
     assert!(read(&"#".repeat((1 << 20) + 1)).is_err());
     std::fs::write(&path, top("")).unwrap();
     assert!(load(&path).is_ok());
+}
+
+#[test]
+fn usage_is_kept_where_the_file_or_systemd_says() {
+    let store = |text: &str, folder: Option<&str>| {
+        let environment = |name: &str| {
+            folder
+                .filter(|_| name == "STATE_DIRECTORY")
+                .map(str::to_owned)
+        };
+        let settings = crate::config::parse(&top(text), Path::new("/etc/segue.yaml"), &environment);
+        settings.unwrap_or_else(|errors| panic!("{errors}")).store
+    };
+    let path = |text: &str, folder| store(text, folder).map(|store| store.path);
+    let systemd = Some("/var/lib/a:/var/lib/b");
+    assert_eq!(store("", None), None);
+    assert_eq!(path("", systemd), Some("/var/lib/a/usage.db".into()));
+    assert_eq!(
+        path("accounts: {}", systemd),
+        Some("/var/lib/a/usage.db".into())
+    );
+    assert_eq!(path("accounts: {store: off}", systemd), None);
+    assert_eq!(
+        path("accounts: {store: {}}", None),
+        Some("/var/lib/segue/usage.db".into())
+    );
+    assert_eq!(
+        path("accounts: {store: {path: ./u.db}}", systemd),
+        Some("/etc/./u.db".into())
+    );
+    let set = store(
+        "accounts: {store: {retention: 2d, on_failure: stop}}",
+        systemd,
+    )
+    .unwrap();
+    assert_eq!(
+        (set.retention, set.on_failure),
+        (s(2 * 86_400), OnFailure::Stop)
+    );
+}
+
+#[test]
+fn whoever_only_reads_usage_needs_no_secret_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("segue.yaml");
+    let path = |text: &str| {
+        std::fs::write(&file, text).unwrap();
+        crate::config::store_path(&file)
+    };
+    let secret = "keys: [{name: a, secret: env:NOWHERE}]\n";
+    let on = format!("{secret}accounts: {{waste: route, store: {{path: ./u.db}}}}\n");
+    assert_eq!(path(&on).unwrap(), Some(folder.path().join("./u.db")));
+    assert_eq!(
+        path(secret).unwrap(),
+        Some("/var/lib/segue/usage.db".into())
+    );
+    assert_eq!(path("accounts: {store: off}\n").unwrap(), None);
+    assert!(path("accounts: {store: {path: u.db}}\n").is_err());
+    assert!(path("nonsense").is_err());
 }

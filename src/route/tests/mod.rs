@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{
     Ask, Balance, Condition, LeftOut, Omission, Place, Plan, Policy, Reach, Resort, Route,
-    Standing, StreamUse, Target, Tier, Timeouts, plan,
+    Standing, StreamUse, Target, TargetLimits, Tier, Timeouts, plan,
 };
 use crate::account::Price;
 use crate::dialect::Wants;
@@ -57,6 +57,7 @@ fn target(model: &str, weight: u32) -> Target {
         dialect: Dialect::OpenAi,
         weight,
         price: None,
+        limits: TargetLimits::default(),
         timeouts: Timeouts::default(),
         profile: Arc::default(),
         abilities: Arc::default(),
@@ -68,6 +69,8 @@ fn route(tiers: impl IntoIterator<Item = (Balance, Vec<Target>)>) -> Route {
     let tiers = tiers.into_iter();
     Route {
         name: "route".into(),
+        variant: None,
+        variants: Vec::new(),
         tiers: tiers
             .map(|(balance, targets)| Tier { balance, targets })
             .collect(),
@@ -132,6 +135,37 @@ fn what_is_shut_comes_behind_all_tiers_and_opens_in_order() {
             place(0, Some(Resort::Shut { until: late })),
         ]
     );
+}
+
+#[test]
+fn what_is_at_its_limits_comes_behind_all_tiers_and_before_what_is_not_well() {
+    let now = Instant::now();
+    let (soon, late) = (now + Duration::from_secs(1), now + Duration::from_mins(1));
+    let full = |until| Condition {
+        standing: Standing::Full { until },
+        ..IDLE
+    };
+    let conditions = [
+        shut(soon),
+        full(late),
+        standing(Admission::Probed),
+        full(soon),
+        IDLE,
+    ];
+    let route = written([3, 2]);
+    let plan = rules::assert_kept(&route, ASK, &conditions);
+    let place = |target, resort| Place { target, resort };
+    assert_eq!(
+        plan.places.as_slice(),
+        [
+            place(4, None),
+            place(3, Some(Resort::Full { until: soon })),
+            place(1, Some(Resort::Full { until: late })),
+            place(2, Some(Resort::Probed)),
+            place(0, Some(Resort::Shut { until: soon })),
+        ]
+    );
+    assert_eq!(order(&route, ASK, &[full(late); 5]).len(), 5);
 }
 
 #[test]
@@ -237,7 +271,8 @@ fn any_seat(start: Instant) -> impl Strategy<Value = (Target, Condition)> {
         4 => Just(Standing::Known(Admission::Free)),
         1 => Just(Standing::Known(Admission::Probe)),
         1 => Just(Standing::Known(Admission::Probed)),
-        2 => until.prop_map(|until| Standing::Known(Admission::Shut { until })),
+        2 => until.clone().prop_map(|until| Standing::Known(Admission::Shut { until })),
+        1 => until.prop_map(|until| Standing::Full { until }),
         1 => Just(Standing::NoProvider),
     ];
     let number = || prop_oneof![3 => 0..4_u32, 1 => any::<u32>()];

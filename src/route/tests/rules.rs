@@ -35,10 +35,13 @@ fn assert_members(route: &Route, conditions: &[Condition], plan: &Plan) {
         let other_model = own != Some(&*named.model);
         let expected = match conditions[target].standing {
             Standing::NoProvider => Err(LeftOut::NoProvider),
-            Standing::Known(_) if route.policy.reach == Reach::SameModel && other_model => {
+            Standing::Known(_) | Standing::Full { .. }
+                if route.policy.reach == Reach::SameModel && other_model =>
+            {
                 Err(LeftOut::FailClosed)
             }
             Standing::Known(Admission::Free | Admission::Probe) => Ok(None),
+            Standing::Full { until } => Ok(Some(Resort::Full { until })),
             Standing::Known(Admission::Probed) => Ok(Some(Resort::Probed)),
             Standing::Known(Admission::Shut { until }) => Ok(Some(Resort::Shut { until })),
         };

@@ -76,6 +76,10 @@ pub struct Metrics {
     draining: IntGauge,
     access_log_dropped: IntCounter,
     diagnostics_dropped: IntCounter,
+    store_failing: IntGauge,
+    store_entries: IntCounter,
+    store_lost: IntCounter,
+    store_waiting: IntGauge,
 }
 
 impl Metrics {
@@ -122,6 +126,10 @@ impl Metrics {
             draining: gauge(to, names::DRAINING)?,
             access_log_dropped: counter(to, names::ACCESS_LOG_DROPPED)?,
             diagnostics_dropped: counter(to, names::DIAGNOSTICS_DROPPED)?,
+            store_failing: gauge(to, names::STORE_FAILING)?,
+            store_entries: counter(to, names::STORE_ENTRIES)?,
+            store_lost: counter(to, names::STORE_LOST)?,
+            store_waiting: gauge(to, names::STORE_WAITING)?,
         })
     }
 

@@ -81,6 +81,14 @@ families! {
         "Access-log lines that found no room or could not be written.";
     DIAGNOSTICS_DROPPED = "segue_diagnostics_dropped_total" []
         "Diagnostic lines that found no room or could not be written.";
+    STORE_FAILING = "segue_store_failing" []
+        "1 while the store of usage takes nothing.";
+    STORE_ENTRIES = "segue_store_entries_total" []
+        "Exchanges written to the store of usage.";
+    STORE_LOST = "segue_store_lost_entries_total" []
+        "Exchanges that the store of usage had no room for, or gave up.";
+    STORE_WAITING = "segue_store_waiting_entries" []
+        "Exchanges that wait to be written to the store of usage.";
     BUILD = "segue_build_info" ["version"]
         "Always 1.";
     RESIDENT = "process_resident_memory_bytes" []

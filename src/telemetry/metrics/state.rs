@@ -179,6 +179,27 @@ impl Metrics {
         self.access_log_dropped.clone()
     }
 
+    /// Whether the store of usage fails.
+    pub fn store_failing(&self) -> IntGauge {
+        self.store_failing.clone()
+    }
+
+    /// The counter of what the store of usage has written.
+    pub fn store_entries(&self) -> IntCounter {
+        self.store_entries.clone()
+    }
+
+    /// The counter of what the store of usage has lost.
+    pub fn store_lost(&self) -> IntCounter {
+        self.store_lost.clone()
+    }
+
+    /// Sets how many exchanges wait for the store of usage.
+    pub fn set_store_waiting(&self, number: usize) {
+        self.store_waiting
+            .set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
     /// The counter that the diagnostics are to be set up with.
     pub fn diagnostics_dropped(&self) -> IntCounter {
         self.diagnostics_dropped.clone()

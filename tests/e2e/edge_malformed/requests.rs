@@ -109,7 +109,7 @@ async fn a_head_request_gets_a_head_alone() {
 #[tokio::test(flavor = "multi_thread")]
 #[expect(clippy::too_many_lines, reason = "a table of like entries")]
 async fn nobody_without_a_key_gets_anything() {
-    let cases: Vec<_> = [
+    let mut cases: Vec<_> = [
         ("none", String::new()),
         ("unknown", "Authorization: Bearer nobody\r\n".to_owned()),
         ("too long", format!("Authorization: Bearer {KEY}x\r\n")),
@@ -170,7 +170,11 @@ async fn nobody_without_a_key_gets_anything() {
         ]
     })
     .collect();
-    run(&world().await, cases).await;
+    // After twenty failures in a minute a proxy says 429 to the address.
+    while !cases.is_empty() {
+        let rest = cases.split_off(cases.len().min(20));
+        run(&world().await, std::mem::replace(&mut cases, rest)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

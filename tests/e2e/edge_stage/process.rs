@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
@@ -26,9 +26,20 @@ pub struct Process {
 impl Process {
     /// Starts it with this config and this environment; does not wait.
     pub fn spawn(folder: TempDir, config: &str, environment: &[(&str, &str)]) -> Self {
+        let binary = Path::new(env!("CARGO_BIN_EXE_segue"));
+        Self::spawn_as(binary, folder, config, environment)
+    }
+
+    /// The same with another program in the binary's place, which becomes it.
+    pub fn spawn_as(
+        program: &Path,
+        folder: TempDir,
+        config: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let path = folder.path().join("segue.yaml");
         fs::write(&path, config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_segue"))
+        let mut child = Command::new(program)
             .args(["run", "-c"])
             .arg(&path)
             .env_remove("RUST_LOG")
@@ -87,6 +98,11 @@ impl Process {
     /// A file in its folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.pid
     }
 
     /// Sends a signal by its short name.

@@ -1,0 +1,113 @@
+//! What was taken of one count of a quota.
+//!
+//! Pure. To look is one thing and to take another: who holds the lock looks at all counts that hold,
+//! and takes of all or none.
+
+use std::time::Duration;
+
+use crate::account::bucket::Bucket;
+use crate::account::claim::{Claim, Scarce};
+use crate::account::now::Now;
+use crate::account::period::Day;
+use crate::account::quota::Quota;
+use crate::account::spending::Spending;
+use crate::units::{MicroUsd, Tokens};
+
+/// After which time it is worth asking for a place again: nobody knows when one is free.
+const PLACE_WAIT: Duration = Duration::from_secs(1);
+
+/// What is too little, and when there is more; `None` if never.
+pub(super) type Lack = (Scarce, Option<Duration>);
+
+/// What was taken of one count of a quota.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Meter {
+    pub(super) requests: Bucket,
+    pub(super) tokens: Bucket,
+    /// Exchanges under way.
+    pub(super) running: u32,
+    pub(super) spending: Spending,
+}
+
+impl Meter {
+    /// Whether an exchange may begin that is counted among those under way already.
+    pub(super) fn admits(&self, quota: &Quota, now: Now) -> Result<(), Lack> {
+        if quota.concurrent.is_some_and(|most| self.running > most) {
+            // Where no place is, none becomes free.
+            let wait = quota.concurrent.filter(|most| *most > 0);
+            return Err((Scarce::Concurrency, wait.map(|_| PLACE_WAIT)));
+        }
+        let Some(limit) = quota.requests_per_minute else {
+            return Ok(());
+        };
+        match self.requests.wait(limit.into(), 1, now.steady) {
+            Some(Duration::ZERO) => Ok(()),
+            wait => Err((Scarce::Requests, wait)),
+        }
+    }
+
+    /// Counts an exchange that begins.
+    pub(super) fn admit(&mut self, quota: &Quota, now: Now) {
+        if let Some(limit) = quota.requests_per_minute {
+            self.requests.take(limit.into(), 1, now.steady);
+        }
+    }
+
+    /// Whether a claim fits.
+    pub(super) fn covers(&self, quota: &Quota, claim: Claim, now: Now) -> Result<(), Lack> {
+        if let Some(Tokens(limit)) = quota.tokens_per_minute {
+            match self.tokens.wait(limit, claim.tokens.0, now.steady) {
+                Some(Duration::ZERO) => {}
+                wait => return Err((Scarce::Tokens, wait)),
+            }
+        }
+        self.affords(quota, claim.cost, now)
+    }
+
+    /// Whether a cost fits into every budget.
+    pub(super) fn affords(&self, quota: &Quota, cost: MicroUsd, now: Now) -> Result<(), Lack> {
+        let today = Day::of(now);
+        for budget in &quota.budgets {
+            if !self.spending.fits(budget, cost, today) {
+                let end = budget.per.end(self.spending.day(today));
+                let more = (cost <= budget.amount).then(|| end.begins_in(now));
+                return Err((Scarce::Budget, more));
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets a claim aside.
+    pub(super) fn cover(&mut self, quota: &Quota, claim: Claim, now: Now) {
+        if let Some(Tokens(limit)) = quota.tokens_per_minute {
+            self.tokens.take(limit, claim.tokens.0, now.steady);
+        }
+        self.spending.reserve(claim.cost, Day::of(now));
+    }
+
+    /// Gives a claim back.
+    pub(super) fn release(&mut self, quota: &Quota, claim: Claim) {
+        if quota.tokens_per_minute.is_some() {
+            self.tokens.give_back(claim.tokens.0);
+        }
+        self.spending.release(claim.cost);
+    }
+
+    /// Puts what was really taken in the place of a claim.
+    pub(super) fn settle(&mut self, quota: &Quota, claim: Claim, real: Claim, now: Now) {
+        if let Some(Tokens(limit)) = quota.tokens_per_minute {
+            let (taken, used) = (claim.tokens.0, real.tokens.0);
+            self.tokens.settle(limit, taken, used, now.steady);
+        }
+        self.spending.release(claim.cost);
+        self.spending.book(real.cost, Day::of(now));
+    }
+
+    /// Whether it is like a new one.
+    pub(super) fn is_fresh(&self, now: Now) -> bool {
+        self.running == 0
+            && self.requests.is_fresh(now.steady)
+            && self.tokens.is_fresh(now.steady)
+            && self.spending.is_fresh(Day::of(now))
+    }
+}
