@@ -52,9 +52,6 @@ pub(super) fn read<'a>(cursor: &Cursor<'a>) -> Read<Vec<OpenVariant<'a>>> {
 /// Conditions by the facts they ask about, all of which must hold.
 fn when(cursor: &Cursor<'_>) -> Read<When> {
     let named = cursor.named()?;
-    if named.is_empty() {
-        return cursor.fail("needs a condition, such as `task: summary`");
-    }
     let conditions = all(named.iter().map(|(name, cursor)| {
         let fact = match *name {
             "key" => Fact::Key,

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::account::store::Store;
+use crate::account::{BudgetStatus, Ledger, Now, QuotaStatus};
 use crate::edge::CertifiedName;
 use crate::edge::admin::{Readiness, StatusSource};
 use crate::edge::caps::Connections;
@@ -17,7 +18,7 @@ use crate::edge::front::Front;
 use crate::edge::generation::{Generation, LastReload};
 use crate::relay::{LiveRoute, TargetState};
 use crate::route::Target;
-use crate::telemetry::{PeerState, Timestamp};
+use crate::telemetry::{PeerState, QuotaGauge, Timestamp};
 use crate::upstream::{PeerHealth, PeerStatus, Provider};
 
 /// Reads the state of everything that runs.
@@ -43,6 +44,7 @@ impl StatusSource for Status {
             "buffered_bytes": self.shared.budget.held().0,
             "providers": providers(&generation),
             "routes": routes(&generation),
+            "quotas": quotas(&self.shared.ledger, &generation),
             "store": self.shared.store.as_ref().map(store),
         })
     }
@@ -58,6 +60,9 @@ impl StatusSource for Status {
             metrics.set_store_waiting(store.state().waiting);
         }
         let generation = self.shared.generations.current();
+        let ledger = &self.shared.ledger;
+        let quotas = ledger.status(&generation.settings.quotas, Now::read());
+        metrics.set_quotas(quotas.iter().map(gauge), ledger.evicted());
         let peers = generation.providers.values().flat_map(|provider| {
             let name = Arc::clone(provider.name());
             let peers = provider.status().peers.into_iter();
@@ -118,6 +123,39 @@ fn reload(last: &LastReload) -> Value {
             json!({ "at": Timestamp(*at).to_string(), "result": "refused", "why": why })
         }
     }
+}
+
+fn gauge(status: &QuotaStatus) -> QuotaGauge<'_> {
+    let budget = |one: &BudgetStatus| (one.budget.per.name(), one.share, one.spent);
+    QuotaGauge {
+        scope: status.kind.name(),
+        quota: &status.quota,
+        counts: status.counts,
+        budgets: status.budgets.iter().map(budget).collect(),
+    }
+}
+
+fn quotas(ledger: &Arc<Ledger>, generation: &Generation) -> Vec<Value> {
+    let budget = |one: &BudgetStatus| {
+        json!({
+            "per": one.budget.per.name(),
+            "micro_usd": one.budget.amount.0,
+            "spent_micro_usd": one.spent.0,
+            "reserved_micro_usd": one.reserved.0,
+            "used": one.share,
+        })
+    };
+    let quota = |one: &QuotaStatus| {
+        json!({
+            "scope": one.kind.name(),
+            "name": *one.quota,
+            "counts": one.counts,
+            "running": one.running,
+            "budgets": one.budgets.iter().map(budget).collect::<Vec<_>>(),
+        })
+    };
+    let status = ledger.status(&generation.settings.quotas, Now::read());
+    status.iter().map(quota).collect()
 }
 
 fn store(store: &Store) -> Value {

@@ -10,7 +10,8 @@ mod time;
 
 pub use log::{AccessLog, Destination, DiagnosticsError, Flushed, diagnostics};
 pub use metrics::{
-    ConnectionState, Gauged, Known, Metrics, PeerState, ReloadResult, descriptor_limit, names,
+    ConnectionState, Gauged, Known, Metrics, PeerState, QuotaGauge, ReloadResult, descriptor_limit,
+    names,
 };
 pub use record::{
     Attempt, AttemptKind, Connection, Endpoint, Outcome, Protocol, ProviderCode, Record, Wasted,

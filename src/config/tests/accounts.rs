@@ -292,7 +292,7 @@ const TOP: Cases = &[
             "4:23: accounts.on_budget: \"go\" is unknown; known here: stop, cheapest",
             "4:34: accounts.waste: \"nobody\" is unknown; known here: route, caller",
             "4:58: accounts.assumed_output: 0 is out of range: 1 to 10000000",
-            "4:61: accounts.store: unknown key; known here: on_budget, waste, assumed_output",
+            "4:68: accounts.store: \"x\" is unknown; known here: off",
         ],
     ),
 ];

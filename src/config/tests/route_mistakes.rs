@@ -28,9 +28,9 @@ const ROUTES: Cases = &[
     (
         "{tiers: [[a/m]], variants: [{name: x, when: {}}, {name: x, when: {tag.: t, mood: {in: [b], prefix: c}}}]}\n",
         &[
-            "5:49: routes.r.variants[0].when: needs a condition, such as `task: summary`",
+            "5:49: routes.r.variants[0].when: the map must not be empty",
             "5:61: routes.r.variants[1].name: two variants have the name \"x\"",
-            "5:71: routes.r.variants[1].when.tag.: conditions are about key, tag.NAME, task, user and region",
+            "5:71: routes.r.variants[1].when.\"tag.\": conditions are about key, tag.NAME, task, user and region",
             "5:80: routes.r.variants[1].when.mood: conditions are about key, tag.NAME, task, user and region",
         ],
     ),

@@ -12,8 +12,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use prometheus::core::Collector;
 use prometheus::{
-    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use self::money::Money;
@@ -21,7 +21,7 @@ use self::names::Family;
 
 pub use self::process::descriptor_limit;
 pub use self::series::Known;
-pub use self::state::{ConnectionState, Gauged, PeerState, ReloadResult};
+pub use self::state::{ConnectionState, Gauged, PeerState, QuotaGauge, ReloadResult};
 
 /// Bounds of the times to the first token, in seconds: those of OpenTelemetry's semantic
 /// conventions for generative AI, and three more for models that think first.
@@ -62,6 +62,10 @@ pub struct Metrics {
     cost: Money,
     key_cost: Money,
     suspicious: IntCounterVec,
+    budget_used: GaugeVec,
+    budget_spent: GaugeVec,
+    quota_counts: IntGaugeVec,
+    quota_evicted: IntGauge,
     in_flight: IntGauge,
     aborts: IntCounter,
     panics: IntCounter,
@@ -112,6 +116,10 @@ impl Metrics {
             cost: add(to, Money::try_new(names::COST))?,
             key_cost: add(to, Money::try_new(names::KEY_COST))?,
             suspicious: counters(to, names::SUSPICIOUS)?,
+            budget_used: shares(to, names::BUDGET_USED)?,
+            budget_spent: shares(to, names::BUDGET_SPENT)?,
+            quota_counts: gauges(to, names::QUOTA_COUNTS)?,
+            quota_evicted: gauge(to, names::QUOTA_EVICTED)?,
             in_flight: gauge(to, names::IN_FLIGHT)?,
             aborts: counter(to, names::ABORTS)?,
             panics: counter(to, names::PANICS)?,
@@ -173,6 +181,10 @@ fn gauge(to: &Registry, family: Family) -> prometheus::Result<IntGauge> {
 
 fn gauges(to: &Registry, family: Family) -> prometheus::Result<IntGaugeVec> {
     add(to, IntGaugeVec::new(opts(family), family.labels))
+}
+
+fn shares(to: &Registry, family: Family) -> prometheus::Result<GaugeVec> {
+    add(to, GaugeVec::new(opts(family), family.labels))
 }
 
 fn histograms(to: &Registry, family: Family, bounds: &[f64]) -> prometheus::Result<HistogramVec> {

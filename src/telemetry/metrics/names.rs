@@ -81,6 +81,14 @@ families! {
         "Access-log lines that found no room or could not be written.";
     DIAGNOSTICS_DROPPED = "segue_diagnostics_dropped_total" []
         "Diagnostic lines that found no room or could not be written.";
+    BUDGET_USED = "segue_budget_used_ratio" ["scope", "quota", "period"]
+        "The share of a budget that is spent or set aside, of the caller who has most of his: 1 is all.";
+    BUDGET_SPENT = "segue_budget_spent_usd" ["scope", "quota", "period"]
+        "What was spent of a budget in its period, all its callers together, in US dollars.";
+    QUOTA_COUNTS = "segue_quota_counts" ["scope", "quota"]
+        "Counts that are kept of a quota: one, or one a caller.";
+    QUOTA_EVICTED = "segue_quota_counts_evicted" []
+        "Counts of callers that were forgotten for others, since the start.";
     STORE_FAILING = "segue_store_failing" []
         "1 while the store of usage takes nothing.";
     STORE_ENTRIES = "segue_store_entries_total" []

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use prometheus::{IntCounter, IntGauge};
 
-use crate::units::ByteSize;
+use crate::units::{ByteSize, MicroUsd};
 use crate::upstream::BreakerState;
 
 use super::Metrics;
@@ -65,6 +65,27 @@ pub enum PeerState {
     Down,
 }
 
+/// What is shown of a quota.
+#[derive(Clone, Debug)]
+pub struct QuotaGauge<'a> {
+    /// The kind of its scope.
+    pub scope: &'a str,
+    /// Its name.
+    pub quota: &'a str,
+    /// Counts that are kept of it.
+    pub counts: usize,
+    /// For each of its budgets the period, the share used, and what was spent.
+    pub budgets: Vec<(&'a str, f64, MicroUsd)>,
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is for people; sums are elsewhere"
+)]
+fn usd(amount: MicroUsd) -> f64 {
+    amount.0 as f64 / 1e6
+}
+
 impl Metrics {
     /// Counts a client connection in a state until the answer is dropped.
     #[must_use]
@@ -92,6 +113,32 @@ impl Metrics {
                 BreakerState::Open => 2,
             });
         }
+    }
+
+    /// Sets what is known of the quotas in force; of others nothing is shown.
+    pub fn set_quotas<'a>(&self, quotas: impl IntoIterator<Item = QuotaGauge<'a>>, evicted: u64) {
+        self.budget_used.reset();
+        self.budget_spent.reset();
+        self.quota_counts.reset();
+        for QuotaGauge {
+            scope,
+            quota,
+            counts,
+            budgets,
+        } in quotas
+        {
+            let counts = i64::try_from(counts).unwrap_or(i64::MAX);
+            self.quota_counts
+                .with_label_values(&[scope, quota])
+                .set(counts);
+            for (period, used, spent) in budgets {
+                let labels = &[scope, quota, period];
+                self.budget_used.with_label_values(labels).set(used);
+                self.budget_spent.with_label_values(labels).set(usd(spent));
+            }
+        }
+        self.quota_evicted
+            .set(i64::try_from(evicted).unwrap_or(i64::MAX));
     }
 
     /// Counts a panic outside an exchange; [`Metrics::observe`] counts those inside.

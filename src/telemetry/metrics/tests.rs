@@ -274,6 +274,14 @@ fn every_metric_is_rendered_under_its_name_and_no_other() {
     )]);
     metrics.set_certificates([(SocketAddr::from(([1, 1, 1, 1], 1)), "n", 1)]);
     metrics.set_breakers([("openai/gpt", BreakerState::Open)]);
+    let budgets = vec![("day", 0.5, MicroUsd(5))];
+    let quota = QuotaGauge {
+        scope: "key",
+        quota: "app",
+        counts: 1,
+        budgets,
+    };
+    metrics.set_quotas([quota], 0);
     let text = metrics.render();
     let rendered: BTreeSet<_> = text
         .lines()
