@@ -95,7 +95,6 @@ fn test(cursor: &Cursor<'_>) -> Read<Test> {
 
 fn text(cursor: &Cursor<'_>) -> Read<Arc<str>> {
     match cursor.text()? {
-        "" => cursor.fail("an empty text is never a fact"),
         text if text.len() > LONGEST_TEXT => {
             cursor.fail(format_args!("at most {LONGEST_TEXT} bytes"))
         }

@@ -12,6 +12,7 @@
 )]
 
 mod bills;
+mod budgets;
 mod dialects;
 mod edge_canary;
 mod edge_drain;

@@ -180,7 +180,7 @@ fn millis_of(time: &str) -> i64 {
 }
 
 /// Waits until the store has so many exchanges more than it had.
-async fn booked(process: &Process, more: f64) {
+pub async fn booked(process: &Process, more: f64) {
     let admin = process.admin().await;
     let until = Instant::now() + PATIENCE;
     loop {
@@ -248,7 +248,8 @@ async fn a_process_that_is_killed_loses_a_second_at_most_and_doubles_nothing() {
 }
 
 /// The folder of a process that has ended, for the next one.
-fn keep(mut process: Process) -> TempDir {
+/// The folder of a process that has ended.
+pub fn keep(mut process: Process) -> TempDir {
     std::mem::replace(&mut process.folder, tempfile::tempdir().unwrap())
 }
 

@@ -38,7 +38,7 @@ const ROUTES: Cases = &[
         "{tiers: [[a/m]], variants: [{name: x, when: {task: {in: [b], prefix: c}, user: \"\"}}]}\n",
         &[
             "5:56: routes.r.variants[0].when.task: needs either `in` or `prefix`",
-            "5:84: routes.r.variants[0].when.user: an empty text is never a fact",
+            "5:84: routes.r.variants[0].when.user: must not be empty",
         ],
     ),
     (

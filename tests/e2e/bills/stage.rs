@@ -41,7 +41,7 @@ impl Stage {
         let say = |model: &str, scripts: &[&str]| {
             // Slow beside the moment that a provider takes to see that it is left: what it writes in
             // that moment is billed, and nobody hears of it.
-            let common = format!("counted,delay=6ms,text=\"{ANSWER}\"");
+            let common = format!("counted,delay=20ms,text=\"{ANSWER}\"");
             let scripts = scripts.iter().map(|script| match *script {
                 "" => common.parse().unwrap(),
                 share if share.ends_with('%') => format!("{share} {common}").parse().unwrap(),
