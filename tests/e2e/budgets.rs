@@ -92,13 +92,13 @@ async fn what_was_spent_is_spent_after_a_crash() {
     assert_eq!(ask(&process).await, 429, "a crash pays no debt");
 }
 
-/// Two targets: one costs a dollar an exchange, the other a cent.
+/// Two targets: one costs ten cents an exchange, the other a tenth of one.
 const CHAIN: &str = "routes:
   chain:
     tiers:
-      - [{ target: \"sim/sim:tokens=10\", price: { input: 0, output: 100000 } }]
-      - [{ target: \"sim/sim:tokens=10,delay=1ms\", price: { input: 0, output: 1000 } }]
-    budget: { usd: 0.5, per: day }";
+      - [{ target: \"sim/sim:tokens=10\", price: { input: 0, output: 10000 } }]
+      - [{ target: \"sim/sim:tokens=10,delay=1ms\", price: { input: 0, output: 100 } }]
+    budget: { usd: 0.05, per: day }";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_too_dear_for_what_is_left_is_not_asked() {

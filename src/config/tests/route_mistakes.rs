@@ -205,7 +205,7 @@ const GOOD_ROUTES: Cases = &[
     (
         "zzz: 1\n    deadline: 5s\n    timeouts: {zzz: 1, stall: 6s}\n",
         &[
-            "6:5: routes.r.zzz: unknown key; known here: tiers, hold, on_break, keepalive, deadline, timeouts, retries, breaker, hedge, verdicts, refusals, refusal_texts, checks, fail_closed, malformed, strict_params, fit_output, contract, json, limits, budget, budgets",
+            "6:5: routes.r.zzz: unknown key; known here: tiers, hold, on_break, keepalive, deadline, timeouts, retries, breaker, hedge, verdicts, refusals, refusal_texts, checks, fail_closed, malformed, strict_params, fit_output, contract, json, variants, limits, budget, budgets",
             "8:16: routes.r.timeouts.zzz: unknown key; known here: connect, first_token, stall, total, write, min_rate",
             "8:31: routes.r.timeouts.stall: 6s is longer than the deadline, 5s",
         ],
