@@ -142,12 +142,12 @@ fn variants<'r>(
 ) -> io::Result<&'r Route> {
     let form = route.form(facts);
     for Variant { when, route: one } in &route.variants {
-        let mark = if std::ptr::eq(&**one, form) { '>' } else { ' ' };
+        let mark = if one.variant == form.variant { '>' } else { ' ' };
         let name = one.variant.as_deref().unwrap_or_default();
         writeln!(out, "{mark} variant {name}: {when}")?;
     }
     if !route.variants.is_empty() {
-        let mark = if std::ptr::eq(route, form) { '>' } else { ' ' };
+        let mark = if form.variant.is_none() { '>' } else { ' ' };
         writeln!(out, "{mark} else the route itself\n")?;
     }
     Ok(form)

@@ -58,9 +58,10 @@ pub(super) fn check(store: Option<&Store>, settings: &Settings) -> Result<(), Fa
 }
 
 fn entry(attempt: &Attempt) -> AttemptEntry {
-    let fate = match attempt.delivered {
-        true => Fate::Delivered,
-        false => Fate::Wasted,
+    let fate = if attempt.delivered {
+        Fate::Delivered
+    } else {
+        Fate::Wasted
     };
     AttemptEntry {
         target: Arc::clone(&attempt.target),

@@ -299,7 +299,7 @@ impl Running {
             .routes
             .iter()
             .flat_map(|route| route.forms())
-            .flat_map(|route| route.targets());
+            .flat_map(Route::targets);
         self.shared.metrics.know(Known {
             routes: settings
                 .routes
