@@ -133,7 +133,7 @@ impl ProxyHttp for Edge {
         }
         exchange.record.total = exchange.begun.elapsed();
         exchange.record.sent_bytes = as_u64(downstream.body_bytes_sent());
-        self.0.metrics.observe(&exchange.record);
+        self.0.observe(&exchange.record, exchange.begun);
         self.0.log.write(&exchange.record);
         if let Some(store) = &self.0.store {
             booking::book(store, exchange);
