@@ -27,8 +27,8 @@
   };
   const heads = (names) =>
     el("thead", {}, el("tr", {}, ...names.map((name) => el("th", { scope: "col" }, name))));
-  const cell = (label, text, tone = "") =>
-    text === "" ? el("td") : el("td", { "data-label": label }, el("span", { class: tone }, text));
+  const cell = (label, text, tone = "", wide = "") =>
+    el("td", { "data-label": label, class: wide }, el("span", { class: tone }, text));
 
   // Numbers
 
@@ -170,7 +170,7 @@
     errors.replaceChildren(...(rows.length ? rows : [el("li", {}, el("span", { class: "quiet" }, "none"))]));
   };
 
-  const drawMinutes = (hour, now) => {
+  const drawMinutes = (hour) => {
     if (!$("minutes").open) return;
     const rows = [];
     for (let at = MINUTES - 1; at >= 0; at -= 1) {
@@ -183,8 +183,8 @@
           cell("Exchanges", whole(hour.exchanges[at])),
           cell("Fell back", percent(hour.fallbacks[at], hour.asked[at])),
           cell("Failed", whole(hour.failed[at])),
-          cell("First token", `${time(hour.first_token.p50[at])} / ${time(hour.first_token.p95[at])}`),
-          cell("Held", `${time(hour.held.p50[at])} / ${time(hour.held.p95[at])}`),
+          cell("First token", `${time(hour.first_token.p50[at])} / ${time(hour.first_token.p95[at])}`, "", "wide"),
+          cell("Held", `${time(hour.held.p50[at])} / ${time(hour.held.p95[at])}`, "", "wide"),
           cell("Cost", usd(hour.delivered[at])),
           cell("Thrown away", usd(hour.wasted[at])),
         ),
@@ -200,7 +200,7 @@
   const TONES = { closed: "good", half_open: "warn", open: "bad" };
   let routesShown = "";
 
-  const targetRow = (target, now) => {
+  const targetRow = (target) => {
     const shut = target.shut_for_ms === null ? "" : `, ${span(Math.ceil(target.shut_for_ms / 1000))} left`;
     const last = target.last_failure;
     return el(
@@ -211,7 +211,7 @@
       cell("Breaker", words(target.breaker) + shut, TONES[target.breaker]),
       cell("In flight", whole(target.in_flight)),
       cell("First token", time(target.first_token_ms)),
-      cell("Last failure", last ? `${words(last.reason)}, ${clock(last.at)}` : "–"),
+      cell("Last failure", last ? `${words(last.reason)}, ${clock(last.at)}` : "–", "", "wide"),
     );
   };
 
@@ -331,6 +331,7 @@
 
   $("legend").append(
     ...[["good", "delivered"], ["bad", "failed"], ["quiet", "given up"], ["warn", "broke after the first byte"], ["mark", "first byte to the client"]].map(key),
+    el("span", {}, "a notch: the first token"),
   );
 
   // The head
