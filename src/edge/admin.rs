@@ -217,7 +217,10 @@ impl Page {
         headers.insert(CONTENT_LENGTH, length);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(self.policy));
+        headers.insert(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(self.policy),
+        );
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         let own = HeaderValue::from_static("same-origin");
         headers.insert("cross-origin-resource-policy", own);

@@ -35,10 +35,10 @@
   const whole = (number) => number.toLocaleString("en");
   const time = (millis) => {
     if (millis === null) return "–";
-    if (millis < 10) return `${millis.toFixed(1)} ms`;
-    if (millis < 1000) return `${Math.round(millis)} ms`;
-    if (millis < 60000) return `${(millis / 1000).toFixed(2)} s`;
-    return `${(millis / 60000).toFixed(1)} min`;
+    if (millis < 10) return `${millis.toFixed(1)}\u00a0ms`;
+    if (millis < 1000) return `${Math.round(millis)}\u00a0ms`;
+    if (millis < 60000) return `${(millis / 1000).toFixed(2)}\u00a0s`;
+    return `${(millis / 60000).toFixed(1)}\u00a0min`;
   };
   const usd = (millionths) => {
     if (millionths === null) return "–";
@@ -50,20 +50,20 @@
   const clock = (text) => new Date(text).toLocaleTimeString("en-GB");
   const words = (name) => name.replaceAll("_", " ");
   const span = (seconds) => {
-    if (seconds < 120) return `${seconds} s`;
-    if (seconds < 7200) return `${Math.floor(seconds / 60)} min`;
+    if (seconds < 120) return `${seconds}\u00a0s`;
+    if (seconds < 7200) return `${Math.floor(seconds / 60)}\u00a0min`;
     if (seconds < 172800) return `${Math.floor(seconds / 3600)} h`;
     return `${Math.floor(seconds / 86400)} d`;
   };
 
   // Plots: a bar a minute, 10 wide, on a field of 100
 
-  const bars = (from, to, most) => {
+  const bars = (from, to, most, least = 1.5) => {
     let path = "";
     for (let minute = 0; minute < MINUTES; minute += 1) {
       if (!(to[minute] > from[minute])) continue;
       const low = 100 - (100 * from[minute]) / most;
-      const high = Math.min(100 - (100 * to[minute]) / most, low - 1.5);
+      const high = Math.min(100 - (100 * to[minute]) / most, low - least);
       path += `M${minute * 10 + 1} ${low.toFixed(1)}V${high.toFixed(1)}h8V${low.toFixed(1)}z`;
     }
     return path;
@@ -162,7 +162,7 @@
         "li", {},
         el("span", {}, words(error.reason)),
         draw("svg", { viewBox: "0 0 600 100", preserveAspectRatio: "none", "aria-hidden": "true" },
-          draw("path", { class: "fill-bad", d: bars(zero, error.minutes, most) })),
+          draw("path", { class: "fill-bad", d: bars(zero, error.minutes, most, 14) })),
         el("b", {}, whole(error.total)),
       ),
     );

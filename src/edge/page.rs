@@ -58,7 +58,11 @@ fn base64(bytes: &[u8]) -> String {
     let mut text = String::new();
     for chunk in bytes.chunks(3) {
         let mut three = [0; 4];
-        three.iter_mut().skip(1).zip(chunk).for_each(|(to, byte)| *to = *byte);
+        three
+            .iter_mut()
+            .skip(1)
+            .zip(chunk)
+            .for_each(|(to, byte)| *to = *byte);
         let bits = u32::from_be_bytes(three);
         for place in 0..4_u32 {
             let letter = LETTERS.get((bits >> (18 - 6 * place) & 63) as usize);
@@ -112,7 +116,15 @@ mod tests {
 
     #[test]
     fn the_page_is_whole_without_anything_from_elsewhere() {
-        for foreign in ["http://", "https://", "src=", "@import", "url(", "innerHTML", " style="] {
+        for foreign in [
+            "http://",
+            "https://",
+            "src=",
+            "@import",
+            "url(",
+            "innerHTML",
+            " style=",
+        ] {
             let own = HTML.replace("http://www.w3.org/2000/svg", "");
             assert!(!own.contains(foreign), "{foreign}");
         }

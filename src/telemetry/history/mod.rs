@@ -1,7 +1,7 @@
 //! What happened in the last hour, kept in memory for a look at it: minutes of every route, and the
 //! latest exchanges that were rescued or failed.
 //!
-//! Bounded whatever comes: 46 KiB for a route, at most 66 of them (3 MiB), and 100 exchanges
+//! Bounded whatever comes: 51 KiB for a route, at most 66 of them (3.3 MiB), and 100 exchanges
 //! (half a megabyte). An exchange costs one short lock, and memory only if it is kept.
 
 mod hour;

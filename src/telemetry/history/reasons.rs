@@ -1,7 +1,7 @@
 //! Numbers for the names of what went wrong, so that a minute can count them in place.
 
 /// Names told apart; the code has fewer. Whatever comes beyond counts as the last.
-pub(super) const NAMES: usize = 48;
+pub(super) const NAMES: usize = 64;
 
 /// What names beyond the bound count as.
 const OTHER: &str = "other";
