@@ -5,7 +5,10 @@ use std::time::Duration;
 /// Steps in which a time doubles.
 const STEPS: u32 = 4;
 
-/// Doublings from the shortest time told apart, a millisecond, to the longest, 131 seconds.
+/// The shortest time told apart, in microseconds.
+const SHORTEST: u64 = 1000;
+
+/// Doublings from it to the longest, 131 seconds.
 const DOUBLINGS: u32 = 17;
 
 const BUCKETS: usize = (STEPS * DOUBLINGS) as usize;
@@ -57,21 +60,21 @@ impl Sketch {
 
 /// Where a time counts: those out of range count at its ends.
 fn bucket(time: Duration) -> usize {
-    let millionths = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    let thousands = millionths / 1000;
-    let Some(octave) = thousands.checked_ilog2() else {
+    let longest = SHORTEST << DOUBLINGS;
+    let millionths = u64::try_from(time.as_micros()).map_or(longest, |time| time.min(longest));
+    let Some(octave) = (millionths / SHORTEST).checked_ilog2() else {
         return 0;
     };
-    let floor = 1000 << octave.min(DOUBLINGS);
+    let floor = SHORTEST << octave;
     let step = (millionths - floor) * u64::from(STEPS) / floor;
-    let place = u64::from(octave * STEPS) + step.min(u64::from(STEPS));
+    let place = u64::from(octave * STEPS) + step;
     usize::try_from(place).map_or(BUCKETS - 1, |place| place.min(BUCKETS - 1))
 }
 
 fn middle(place: usize) -> Duration {
     let place = u32::try_from(place).unwrap_or(0);
     let (octave, step) = (place / STEPS, place % STEPS);
-    let floor = 1000_u64 << octave.min(DOUBLINGS);
+    let floor = SHORTEST << octave.min(DOUBLINGS);
     let halves = u64::from(2 * step + 1);
     Duration::from_micros(floor + floor * halves / u64::from(2 * STEPS))
 }
