@@ -165,6 +165,7 @@ fn as_text<T: fmt::Display, S: Serializer>(text: &T, to: S) -> Result<S::Ok, S::
     to.collect_str(text)
 }
 
+#[expect(clippy::ref_option, reason = "serde hands a field over as it is")]
 fn as_name<S: Serializer>(name: &Option<Arc<str>>, to: S) -> Result<S::Ok, S::Error> {
     name.as_deref().serialize(to)
 }

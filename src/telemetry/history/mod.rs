@@ -82,7 +82,6 @@ impl History {
     pub fn observe(&self, record: &Record, begun: Instant, now: Duration) {
         let kind = kept::kind(record);
         let kept = kind.map(|kind| (kind, Arc::new(Kept::of(record, begun))));
-        let fell_back = kept::fell_back(record);
         let cost = Cost::of(record);
         let mut inner = self.0.lock();
         let Inner {
@@ -96,7 +95,7 @@ impl History {
         let own = record.route.as_ref().and_then(|name| routes.get_mut(name));
         for hour in [own.unwrap_or(other), all] {
             if let Some(slot) = hour.at(now) {
-                count(slot, record, fell_back, cost, reasons);
+                count(slot, record, cost, reasons);
             }
         }
         match kept {
@@ -148,14 +147,16 @@ impl Cost {
     }
 }
 
-fn count(slot: &mut Slot, record: &Record, fell_back: bool, cost: Cost, reasons: &mut Reasons) {
+fn count(slot: &mut Slot, record: &Record, cost: Cost, reasons: &mut Reasons) {
     let outcomes = Outcome::ALL.iter().zip(&mut slot.outcomes);
     for (outcome, count) in outcomes {
         *count = count.saturating_add(u32::from(*outcome == record.outcome));
     }
     let asked = !record.attempts.is_empty();
     slot.asked = slot.asked.saturating_add(u32::from(asked));
-    slot.fallbacks = slot.fallbacks.saturating_add(u32::from(fell_back));
+    slot.fallbacks = slot
+        .fallbacks
+        .saturating_add(u32::from(kept::fell_back(record)));
     let attempts = record.attempts.iter().filter_map(|attempt| attempt.error);
     let own = record.reason.filter(|_| !asked);
     for reason in attempts.chain(own) {

@@ -113,8 +113,8 @@ mod tests {
             }
             one.merge(&other);
             millis.sort_unstable();
-            let rank = (millis.len() as u64 * percent).div_ceil(100) as usize;
-            let truth = Duration::from_millis(millis[rank - 1]).as_secs_f64();
+            let rank = (millis.len() as u64 * percent).div_ceil(100);
+            let truth = Duration::from_millis(millis[usize::try_from(rank).unwrap() - 1]).as_secs_f64();
             let told = one.quantile(percent).unwrap().as_secs_f64();
             prop_assert!((told - truth).abs() <= truth / 8.0 + 1e-6, "{told} of {truth}");
         }

@@ -6,7 +6,7 @@ use super::*;
 use crate::exchange::{Bill, Measure, Usage};
 use crate::telemetry::record::{Attempt, AttemptKind, Protocol};
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 fn record(route: &str, outcome: Outcome, attempts: &[(&str, Option<&'static str>)]) -> Record {
     let last = attempts.len().saturating_sub(1);
