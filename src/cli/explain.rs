@@ -142,7 +142,11 @@ fn variants<'r>(
 ) -> io::Result<&'r Route> {
     let form = route.form(facts);
     for Variant { when, route: one } in &route.variants {
-        let mark = if one.variant == form.variant { '>' } else { ' ' };
+        let mark = if one.variant == form.variant {
+            '>'
+        } else {
+            ' '
+        };
         let name = one.variant.as_deref().unwrap_or_default();
         writeln!(out, "{mark} variant {name}: {when}")?;
     }

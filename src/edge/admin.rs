@@ -1,24 +1,32 @@
-//! The operators' pages: health, metrics and status, on a listener of their own.
+//! The operators' pages: health, metrics, status and a page to look at, on a listener of their own.
 //!
-//! Read only. A web page that a browser on this machine shows must not read them either: it can
-//! reach loopback, but it comes with an `Origin`, or by a name that its owner points here.
+//! Read only. A foreign web page that a browser on this machine shows must not read them either: it
+//! can reach loopback, but it comes with an `Origin`, or by a name that its owner points here.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::uri::Authority;
 use http::{HeaderValue, Method, Response, StatusCode, request};
 use pingora_core::apps::http_app::ServeHttp;
 use pingora_core::protocols::http::ServerSession;
 
+use crate::edge::page;
+
+const HTML: &str = "text/html; charset=utf-8";
 const TEXT: &str = "text/plain; charset=utf-8";
 const JSON: &str = "application/json";
 /// Prometheus' text format, whose version is part of the type.
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What a page that is no web page may load.
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// Whether new exchanges should be sent here. A provider's outage is no reason against: another
 /// instance would meet it too.
@@ -38,6 +46,8 @@ pub trait StatusSource: Send + Sync {
     fn status(&self) -> serde_json::Value;
     /// Whether new exchanges are welcome.
     fn ready(&self) -> Readiness;
+    /// What the page draws, as JSON: the hour of one route, or of all.
+    fn page_data(&self, route: Option<&str>) -> String;
     /// All metrics in Prometheus' text format.
     fn metrics(&self) -> String;
 }
@@ -55,23 +65,33 @@ impl Admin {
     }
 
     fn answer(&self, request: &request::Parts) -> Page {
-        if !self.is_for_us(request) {
+        let path = request.uri.path();
+        if !self.is_for_us(request, reach(path)) {
             return Page::text(StatusCode::FORBIDDEN, "use a loopback name or address\n");
         }
-        if request.headers.contains_key(ORIGIN) {
-            return Page::text(StatusCode::FORBIDDEN, "not for web pages\n");
+        if !is_same_origin(request) {
+            return Page::text(StatusCode::FORBIDDEN, "not for other web pages\n");
         }
-        let page: fn(&Self) -> Page = match request.uri.path() {
-            "/health/live" => |_| Page::text(StatusCode::OK, "alive\n"),
-            "/health/ready" => Self::readiness,
-            "/metrics" => |admin| Page::new(StatusCode::OK, METRICS, admin.source.metrics()),
-            "/status" => Self::status,
+        let page: fn(&Self, &request::Parts) -> Page = match path {
+            "/" => |_, _| Page::html(),
+            "/page.json" => Self::page_data,
+            "/health/live" => |_, _| Page::text(StatusCode::OK, "alive\n"),
+            "/health/ready" => |admin, _| admin.readiness(),
+            "/metrics" => |admin, _| Page::new(StatusCode::OK, METRICS, admin.source.metrics()),
+            "/status" => |admin, _| admin.status(),
             _ => return Page::text(StatusCode::NOT_FOUND, "not found\n"),
         };
         match request.method {
-            Method::GET | Method::HEAD => page(self),
+            Method::GET | Method::HEAD => page(self, request),
             _ => Page::text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n"),
         }
+    }
+
+    /// `?route=NAME` chooses a route.
+    fn page_data(&self, request: &request::Parts) -> Page {
+        let route = request.uri.query().and_then(page::route);
+        let data = self.source.page_data(route.as_deref());
+        Page::new(StatusCode::OK, JSON, data)
     }
 
     fn readiness(&self) -> Page {
@@ -92,7 +112,7 @@ impl Admin {
     }
 
     /// Whether each name that the request gives us, in `Host` or in the target, is ours.
-    fn is_for_us(&self, request: &request::Parts) -> bool {
+    fn is_for_us(&self, request: &request::Parts, reach: Reach) -> bool {
         let hosts = request
             .headers
             .get_all(HOST)
@@ -100,13 +120,41 @@ impl Admin {
             .map(HeaderValue::to_str);
         let mut names: Vec<_> = hosts.map(Result::unwrap_or_default).collect();
         names.extend(request.uri.authority().map(Authority::as_str));
-        !names.is_empty() && names.iter().all(|name| is_own(name, self.address))
+        !names.is_empty() && names.iter().all(|name| is_own(name, self.address, reach))
     }
 }
 
-/// Whether `authority` is `localhost`, a loopback address or `own`, with any port. Other names
-/// are refused even if they lead here: that is how DNS rebinding works.
-fn is_own(authority: &str, own: IpAddr) -> bool {
+/// Under which addresses a path may be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Loopback, and the listener's own.
+    Own,
+    /// Any: a scraper may come by way of another address. No name leads there, so none is rebound.
+    AnyAddress,
+}
+
+fn reach(path: &str) -> Reach {
+    match path {
+        "/metrics" | "/health/live" | "/health/ready" => Reach::AnyAddress,
+        _ => Reach::Own,
+    }
+}
+
+/// Whether a request with an `Origin` comes from a page of this very listener.
+fn is_same_origin(request: &request::Parts) -> bool {
+    let mut origins = request.headers.get_all(ORIGIN).iter();
+    let host = request.headers.get(HOST).map(HeaderValue::as_bytes);
+    let is_own = |origin: &HeaderValue| {
+        let authority = origin.as_bytes().strip_prefix(b"http://");
+        authority.is_some_and(|authority| Some(authority) == host)
+    };
+    origins.all(is_own)
+}
+
+/// Whether `authority` is `localhost`, a loopback address or `own`, with any port; or an address at
+/// all where any will do. Other names are refused even if they lead here: that is how DNS
+/// rebinding works.
+fn is_own(authority: &str, own: IpAddr, reach: Reach) -> bool {
     let Ok(authority) = authority.parse::<Authority>() else {
         return false;
     };
@@ -118,14 +166,17 @@ fn is_own(authority: &str, own: IpAddr) -> bool {
         .strip_prefix('[')
         .and_then(|host| host.strip_suffix(']'))
         .unwrap_or(host);
-    let is_own_address = |address: IpAddr| address.to_canonical().is_loopback() || address == own;
+    let is_own_address = |address: IpAddr| {
+        reach == Reach::AnyAddress || address.to_canonical().is_loopback() || address == own
+    };
     host.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(is_own_address)
 }
 
 struct Page {
     status: StatusCode,
     content_type: &'static str,
-    body: String,
+    policy: &'static str,
+    body: Cow<'static, str>,
 }
 
 impl Page {
@@ -133,7 +184,17 @@ impl Page {
         Self {
             status,
             content_type,
-            body,
+            policy: NOTHING,
+            body: body.into(),
+        }
+    }
+
+    fn html() -> Self {
+        Self {
+            status: StatusCode::OK,
+            content_type: HTML,
+            policy: page::policy(),
+            body: page::HTML.into(),
         }
     }
 
@@ -147,7 +208,7 @@ impl Page {
         let body = if *method == Method::HEAD {
             Vec::new()
         } else {
-            self.body.into_bytes()
+            self.body.into_owned().into_bytes()
         };
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
@@ -156,6 +217,13 @@ impl Page {
         headers.insert(CONTENT_LENGTH, length);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(
+            CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(self.policy),
+        );
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        let own = HeaderValue::from_static("same-origin");
+        headers.insert("cross-origin-resource-policy", own);
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
             headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         }
@@ -198,6 +266,10 @@ mod tests {
             self.0
         }
 
+        fn page_data(&self, route: Option<&str>) -> String {
+            format!("{route:?}")
+        }
+
         fn metrics(&self) -> String {
             "up 1\n".to_owned()
         }
@@ -230,6 +302,9 @@ mod tests {
             ("/health/live", TEXT, "alive\n"),
             ("/health/ready", TEXT, "ready\n"),
             ("/metrics", METRICS, "up 1\n"),
+            ("/", HTML, page::HTML),
+            ("/page.json", JSON, "None"),
+            ("/page.json?route=a%2Fb%20c", JSON, "Some(\"a/b c\")"),
             ("/status?x=1", JSON, "{\n  \"version\": \"1.2.3\"\n}\n"),
         ] {
             let response = ask(&admin, "GET", path, LOCAL);
@@ -240,6 +315,9 @@ mod tests {
             assert_eq!(headers[CACHE_CONTROL], "no-store", "{path}");
             assert_eq!(headers[X_CONTENT_TYPE_OPTIONS], "nosniff", "{path}");
             assert_eq!(response.body(), body.as_bytes(), "{path}");
+            let policy = headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
+            assert!(policy.starts_with("default-src 'none'; "), "{path}");
+            assert!(!policy.contains("unsafe"), "{path}");
             let head = ask(&admin, "HEAD", path, LOCAL);
             assert_eq!((head.headers(), head.body().len()), (headers, 0), "{path}");
         }
@@ -265,7 +343,8 @@ mod tests {
     fn other_paths_and_methods_are_refused() {
         let admin = admin(Readiness::Ready);
         for path in [
-            "/",
+            "/index.html",
+            "/page.js",
             "/health",
             "/health/live/",
             "//metrics",
@@ -340,6 +419,41 @@ mod tests {
         }
         let target = "http://evil.test/status";
         assert_eq!(ask(&admin, "GET", target, LOCAL).status(), 403);
+    }
+
+    #[test]
+    fn the_page_itself_may_ask_for_its_data() {
+        let admin = admin(Readiness::Ready);
+        let own = [
+            ("host", "localhost:9464"),
+            ("origin", "http://localhost:9464"),
+        ];
+        assert_eq!(ask(&admin, "GET", "/page.json", &own).status(), 200);
+    }
+
+    #[test]
+    fn a_scraper_may_come_by_any_address_and_nobody_by_a_foreign_name() {
+        let admin = admin(Readiness::Ready);
+        for path in [
+            "/metrics",
+            "/health/live",
+            "/health/ready",
+            "/",
+            "/page.json",
+            "/status",
+        ] {
+            let status = |host| ask(&admin, "GET", path, &[("host", host)]).status();
+            let is_scraped = path.starts_with("/metrics") || path.starts_with("/health");
+            let expected = if is_scraped { 200 } else { 403 };
+            for host in ["192.0.2.7:9464", "[2001:db8::1]"] {
+                assert_eq!(status(host), expected, "{path} {host}");
+            }
+            for host in ["evil.test", "192.0.2.7.evil.test", "127.1"] {
+                assert_eq!(status(host), 403, "{path} {host}");
+            }
+            let foreign = [("host", "127.0.0.1"), ("origin", "http://evil.test")];
+            assert_eq!(ask(&admin, "GET", path, &foreign).status(), 403, "{path}");
+        }
     }
 
     async fn serve_one(listener: TcpListener) {

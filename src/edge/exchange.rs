@@ -18,7 +18,7 @@ use crate::edge::inbound;
 use crate::edge::strikes::Strikes;
 use crate::exchange::Dialect;
 use crate::relay::{Allowance, Booked, Budget};
-use crate::telemetry::{AccessLog, Gauged, Metrics, Outcome, Protocol, Record};
+use crate::telemetry::{AccessLog, Gauged, History, Metrics, Outcome, Protocol, Record};
 use crate::upstream::{PeerLease, Provider};
 
 /// What all exchanges share.
@@ -26,6 +26,10 @@ pub(super) struct Shared {
     pub(super) generations: Generations,
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: AccessLog,
+    /// What the admin page shows of the last hour.
+    pub(super) history: History,
+    /// When the process began to serve.
+    pub(super) started: Instant,
     /// Where exchanges are booked.
     pub(super) store: Option<Store>,
     pub(super) budget: Arc<Budget>,
@@ -39,6 +43,14 @@ pub(super) struct Shared {
     pub(super) in_flight: AtomicU64,
     /// Turns true when running exchanges have to end.
     pub(super) stop: watch::Receiver<bool>,
+}
+
+impl Shared {
+    /// Notes an exchange that has ended for who asks the process itself: metrics and admin page.
+    pub(super) fn observe(&self, record: &Record, begun: Instant) {
+        self.metrics.observe(record);
+        self.history.observe(record, begun, self.started.elapsed());
+    }
 }
 
 /// One exchange on its way.
@@ -119,7 +131,7 @@ impl Exchange {
         let Some(slot) = self.slot.take() else {
             return;
         };
-        slot.shared.metrics.observe(&self.record);
+        slot.shared.observe(&self.record, self.begun);
         slot.shared.log.write(&self.record);
         if let Some(store) = &slot.shared.store {
             let request_id = std::mem::take(&mut self.record.request_id);

@@ -18,6 +18,8 @@ mod linger;
 mod listen;
 mod notify;
 mod outbound;
+mod page;
+mod page_data;
 mod passthrough;
 mod proxy;
 mod refusal;

@@ -30,7 +30,8 @@ use crate::edge::status::Status;
 use crate::edge::visit::Reception;
 use crate::edge::{descriptors, fault};
 use crate::relay::{Allowance, Budget};
-use crate::telemetry::{AccessLog, Destination, Known, Metrics, ReloadResult};
+use crate::route::Route;
+use crate::telemetry::{AccessLog, Destination, History, Known, Metrics, ReloadResult};
 
 /// Retries of a target, and attempts at targets that are known to be down, beside one for each
 /// answer: so many an exchange…
@@ -107,6 +108,8 @@ impl Running {
             generations: Generations::first(settings, load),
             metrics,
             log,
+            history: History::default(),
+            started: Instant::now(),
             store,
             budget,
             ledger,
@@ -295,6 +298,8 @@ impl Running {
                 log::error!("{}: TLS stays as it was: {error}", front.address);
             }
         }
+        let routes = settings.routes.iter().map(|route| &route.name);
+        self.shared.history.know(routes);
         let targets = settings
             .routes
             .iter()

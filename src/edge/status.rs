@@ -16,6 +16,7 @@ use crate::edge::caps::Connections;
 use crate::edge::exchange::Shared;
 use crate::edge::front::Front;
 use crate::edge::generation::{Generation, LastReload};
+use crate::edge::page_data;
 use crate::relay::{LiveRoute, TargetState};
 use crate::route::Target;
 use crate::telemetry::{PeerState, QuotaGauge, Timestamp};
@@ -51,6 +52,10 @@ impl StatusSource for Status {
 
     fn ready(&self) -> Readiness {
         *self.readiness.lock()
+    }
+
+    fn page_data(&self, route: Option<&str>) -> String {
+        page_data::tell(&self.shared, self.ready(), route)
     }
 
     fn metrics(&self) -> String {

@@ -80,6 +80,7 @@ impl<'j> Turn<'j> {
             watch: Watch::new(clocks),
             record: Attempt {
                 kind,
+                begun: Some(begun),
                 ..Attempt::at(Arc::clone(&lane.target.name))
             },
             begun,

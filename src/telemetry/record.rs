@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::exchange::{Bill, Class, Delivery, Pseudonym};
 use crate::units::{MicroUsd, Tokens};
@@ -190,6 +190,8 @@ pub struct Attempt {
     pub provider_code: Option<ProviderCode>,
     /// What carried it; `None` when no connection was had.
     pub connection: Option<Connection>,
+    /// When it was begun; `None` if that is not known.
+    pub begun: Option<Instant>,
     /// From its beginning to the head of the answer.
     pub first_byte: Option<Duration>,
     /// From its beginning to the first token.
@@ -215,6 +217,7 @@ impl Attempt {
             dropped: Vec::new(),
             provider_code: None,
             connection: None,
+            begun: None,
             first_byte: None,
             first_token: None,
             total: Duration::ZERO,

@@ -286,7 +286,12 @@ async fn the_admin_pages_are_for_loopback_names_and_not_for_browsers() {
         "localhost.",
         "2130706433",
     ] {
-        for path in ["/status", "/metrics", "/health/ready", "/nothing"] {
+        // A scraper may come by any address; what is for people, and a name, may not.
+        let is_address = host.parse::<std::net::Ipv4Addr>().is_ok();
+        let paths = ["/status", "/page.json", "/", "/nothing"];
+        let scraped = ["/metrics", "/health/ready"];
+        let refused = scraped.into_iter().filter(|_| !is_address).chain(paths);
+        for path in refused {
             let answer = admin(
                 address,
                 &format!("GET {path}"),
@@ -298,7 +303,8 @@ async fn the_admin_pages_are_for_loopback_names_and_not_for_browsers() {
         }
     }
     for origin in [
-        "http://localhost",
+        "https://localhost",
+        "http://localhost:3000",
         "https://example.com",
         "null",
         "http://127.0.0.1:9464",
@@ -316,7 +322,7 @@ async fn the_admin_pages_are_few_and_read_only() {
     let address = world.edge.admin_address().unwrap();
     let host = "Host: localhost\r\n";
     for path in [
-        "/",
+        "/index.html",
         "/metrics/",
         "/status/x",
         "/health",
@@ -332,7 +338,14 @@ async fn the_admin_pages_are_few_and_read_only() {
         );
     }
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW"] {
-        for path in ["/metrics", "/status", "/health/live", "/health/ready"] {
+        for path in [
+            "/",
+            "/page.json",
+            "/metrics",
+            "/status",
+            "/health/live",
+            "/health/ready",
+        ] {
             let answer = admin(address, &format!("{method} {path}"), host).await;
             assert_eq!(answer.status, 405, "{method} {path}");
             assert_eq!(answer.header("allow"), Some("GET, HEAD"));

@@ -30,6 +30,7 @@ mod gate_rescue;
 mod gate_stage;
 mod gate_told;
 mod http2;
+mod page;
 mod quotas;
 mod relay_abort;
 mod relay_backpressure;
