@@ -5,7 +5,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use segue::{dialect, exchange, route, telemetry, units, upstream};
+use segue::{account, dialect, exchange, route, telemetry, units, upstream};
 
 mod relay;
 
