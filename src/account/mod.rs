@@ -15,6 +15,7 @@ mod penniless;
 mod price;
 mod purse;
 mod quota;
+pub mod shared;
 mod spending;
 pub mod store;
 
