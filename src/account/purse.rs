@@ -203,9 +203,7 @@ impl Held {
             Err((place, of, retry_after)) => {
                 let name = quotas.get(place).map(|quota| Arc::clone(&quota.name));
                 if of == Scarce::Requests {
-                    self.book.lock().each(&self.quotas, &self.holds, |_, meter| {
-                        meter.requests.give_back(1);
-                    });
+                    self.refuse(quotas.get(place).copied(), retry_after);
                 }
                 Err(Short {
                     quota: name.unwrap_or_else(|| "".into()),
@@ -214,6 +212,22 @@ impl Held {
                 })
             }
         }
+    }
+
+    /// Takes back the request that does not begin, of which the refusing count has none left.
+    fn refuse(&self, quota: Option<&Quota>, wait: Option<Duration>) {
+        let mut book = self.book.lock();
+        book.each(&self.quotas, &self.holds, |_, meter| {
+            meter.requests.give_back(1);
+        });
+        drop(book);
+        let limit = quota.and_then(|quota| quota.requests_per_minute);
+        let none = limit.zip(wait).map(|(limit, reset)| Window {
+            limit: u64::from(limit),
+            remaining: 0,
+            reset,
+        });
+        *self.heard.lock() = SmallVec::from_iter([Rest::of_requests(none)]);
     }
 
     fn quotas(&self) -> impl Iterator<Item = &Quota> {

@@ -22,7 +22,7 @@ use prometheus::{IntCounter, IntGauge};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
-pub(super) use self::lease::{Lease, Refusal, Share};
+pub(super) use self::lease::{Lease, Share};
 use self::link::Link;
 use self::outbox::Outbox;
 pub use self::settings::{SharedSettings, Transport};

@@ -84,6 +84,18 @@ pub(in crate::account) struct Rest {
     pub(in crate::account) spent: [MicroUsd; 3],
 }
 
+impl Rest {
+    /// What is left of the requests, and nothing known of the rest.
+    pub(in crate::account) fn of_requests(requests: Option<Window>) -> Self {
+        Self {
+            requests,
+            tokens: None,
+            day: Day::default(),
+            spent: [MicroUsd(0); 3],
+        }
+    }
+}
+
 /// What is answered to who asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
