@@ -255,13 +255,7 @@ impl Held {
         self.own.lock().settle(claim.cost, MicroUsd(0));
     }
 
-    fn settle(
-        &self,
-        (claim, lease): (Claim, Option<Lease>),
-        bill: &Bill,
-        fate: Fate,
-        now: Now,
-    ) {
+    fn settle(&self, (claim, lease): (Claim, Option<Lease>), bill: &Bill, fate: Fate, now: Now) {
         let real = Claim {
             tokens: bill.usage.input + bill.usage.output,
             cost: bill.cost.unwrap_or_default(),

@@ -160,6 +160,25 @@ mod tests {
     }
 
     #[test]
+    fn what_others_spent_counts_until_its_period_ends() {
+        let mut spending = Spending::default();
+        spending.book(MicroUsd(2), LAST);
+        spending.hear(LAST, [MicroUsd(7), MicroUsd(8), MicroUsd(1)]);
+        let day = budget(10, Period::Day);
+        assert!(spending.fits(&day, MicroUsd(3), LAST));
+        assert!(!spending.fits(&day, MicroUsd(4), LAST));
+        assert_eq!(all(&spending, LAST), [2, 2, 2], "its own is as it was");
+        let elsewhere = |it: &Spending, day| Period::ALL.map(|per| it.elsewhere(per, day).0);
+        assert_eq!(elsewhere(&spending, LAST), [5, 6, 0]);
+        assert_eq!(elsewhere(&spending, NEXT), [0, 6, 0]);
+        assert!(spending.fits(&day, MicroUsd(10), NEXT));
+        spending.book(MicroUsd(1), NEXT);
+        assert_eq!(elsewhere(&spending, NEXT), [0, 6, 0]);
+        spending.hear(LAST, [MicroUsd(99); 3]);
+        assert_eq!(elsewhere(&spending, NEXT), [0, 6, 0], "a day that is over");
+    }
+
+    #[test]
     fn each_period_begins_anew_at_its_own_time() {
         assert_eq!(LAST.to_string(), "2026-09-30");
         let mut spending = Spending::default();

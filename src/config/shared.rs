@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::cursor::{Cursor, Read};
 use super::path::quoted;
-use super::section::Section;
 use super::secret;
+use super::section::Section;
 use super::url::{self, Host};
 use crate::account::shared::{SharedSettings, Transport};
 
@@ -104,9 +104,18 @@ mod tests {
     #[test]
     fn a_server_is_taken_apart() {
         for (text, expected) in [
-            ("redis://redis.internal", (Transport::Plain, "redis.internal", 6379, 0)),
-            ("redis://10.0.0.1:7000/3", (Transport::Plain, "10.0.0.1", 7000, 3)),
-            ("rediss://[2001:DB8::1]:6380/", (Transport::Tls, "2001:db8::1", 6380, 0)),
+            (
+                "redis://redis.internal",
+                (Transport::Plain, "redis.internal", 6379, 0),
+            ),
+            (
+                "redis://10.0.0.1:7000/3",
+                (Transport::Plain, "10.0.0.1", 7000, 3),
+            ),
+            (
+                "rediss://[2001:DB8::1]:6380/",
+                (Transport::Tls, "2001:db8::1", 6380, 0),
+            ),
         ] {
             let (transport, host, port, database) = parse(text).unwrap();
             assert_eq!((transport, &*host, port, database), expected, "{text}");

@@ -84,7 +84,10 @@ impl Redis {
         let began = Instant::now();
         while self.number(field) != expected {
             let found = self.number(field);
-            assert!(began.elapsed() < PATIENCE, "{field}: {found}, not {expected}");
+            assert!(
+                began.elapsed() < PATIENCE,
+                "{field}: {found}, not {expected}"
+            );
             sleep(Duration::from_millis(20)).await;
         }
     }

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::account::claim::{Claim, Scarce};
 use crate::account::quota::Quota;
-use crate::account::shared::Inner;
+use crate::account::shared::inner::Inner;
 use crate::account::shared::outbox::Told;
 use crate::account::shared::words::{self, Act, Admit, Answer, Ask, Rest, Seat};
 use crate::units::MicroUsd;
@@ -163,7 +163,10 @@ impl Share {
         let stay = |seat: &Seat| (Arc::clone(&seat.key), Act::Stay(Arc::clone(&self.id)));
         let counted = self.seats.iter().filter(|seat| seat.counts_exchanges);
         let acts = counted.map(stay).collect();
-        self.inner.outbox.lock().begin(&self.id, acts, Instant::now());
+        self.inner
+            .outbox
+            .lock()
+            .begin(&self.id, acts, Instant::now());
     }
 
     fn refused(&self, admit: Admit, refusal: Refusal) {
@@ -240,26 +243,22 @@ impl Drop for Lease {
     }
 }
 
-impl Inner {
-    fn tell(&self, key: &Arc<str>, act: Act) {
-        if self.outbox.lock().put(key, act).is_err() {
-            self.meters.lost.inc();
-        }
-    }
-}
-
 fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl std::fmt::Debug for Share {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Share").field("id", &self.id).finish_non_exhaustive()
+        out.debug_struct("Share")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
 impl std::fmt::Debug for Lease {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Lease").field("id", &self.id).finish_non_exhaustive()
+        out.debug_struct("Lease")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }

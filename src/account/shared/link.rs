@@ -66,7 +66,11 @@ impl Link {
             Err(error) => error,
         };
         let mut current = self.line.lock();
-        if current.line.as_ref().is_some_and(|it| it.number == line.number) {
+        if current
+            .line
+            .as_ref()
+            .is_some_and(|it| it.number == line.number)
+        {
             current.line = None;
             log::warn!("the shared counts are out of reach, local ones hold: {error}");
             self.fallen.notify_one();
@@ -79,7 +83,9 @@ impl Link {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
-        let open = self.client.get_multiplexed_async_connection_with_config(&config);
+        let open = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config);
         let opened = timeout(PATIENCE, open).await;
         let mut connection = opened
             .map_err(|_| "no connection in time".to_owned())?

@@ -4,6 +4,7 @@
 //! one task. The local ledger counts all the same, and holds alone while Redis is slow or gone.
 //! What was spent meanwhile is told when it is back, once.
 
+mod inner;
 mod lease;
 mod link;
 mod outbox;
@@ -14,33 +15,20 @@ mod tests;
 mod words;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use prometheus::{IntCounter, IntGauge};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use self::inner::Inner;
+pub use self::inner::SharedMeters;
 pub(super) use self::lease::{Lease, Share};
 use self::link::Link;
-use self::outbox::Outbox;
 pub use self::settings::{SharedSettings, Transport};
 pub(super) use self::words::{Rest, Seat};
 use crate::account::book::Book;
-
-/// What is counted of the sharing.
-#[derive(Clone, Debug)]
-pub struct SharedMeters {
-    /// 1 while Redis answers.
-    pub up: IntGauge,
-    /// Attempts that Redis decided.
-    pub shared: IntCounter,
-    /// Attempts that the local counts decided alone.
-    pub local: IntCounter,
-    /// Acts that found no room.
-    pub lost: IntCounter,
-}
 
 /// Counts that several machines share. Dropped, nothing more is told.
 pub struct Shared {
@@ -52,22 +40,6 @@ pub struct Shared {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot share counts: {0}")]
 pub struct SharedError(String);
-
-struct Inner {
-    link: Link,
-    prefix: String,
-    /// This process, by a name that no other has.
-    node: String,
-    ids: AtomicU64,
-    /// Locked before the outbox.
-    book: Arc<Mutex<Book>>,
-    outbox: Mutex<Outbox>,
-    /// Something waits in the outbox.
-    news: Notify,
-    /// Nothing does.
-    idle: Notify,
-    meters: SharedMeters,
-}
 
 impl Shared {
     /// Begins to connect. Needs a tokio runtime.
@@ -120,12 +92,5 @@ impl Drop for Shared {
 impl std::fmt::Debug for Shared {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Shared").finish_non_exhaustive()
-    }
-}
-
-impl Inner {
-    fn id(&self) -> Arc<str> {
-        let number = self.ids.fetch_add(1, Ordering::Relaxed);
-        format!("{}.{number}", self.node).into()
     }
 }

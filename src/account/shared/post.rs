@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::account::now::Now;
 use crate::account::period::{Day, Period};
-use crate::account::shared::Inner;
+use crate::account::shared::inner::Inner;
 use crate::account::shared::link::Line;
 use crate::account::shared::outbox::Told;
 use crate::account::shared::words::{self, Act, LEASE};

@@ -126,9 +126,13 @@ pub(super) fn hello(script: &str, root: &str, offered: &str) -> Cmd {
 pub(super) fn take(script: &str, root: &str, ask: &Ask<'_>) -> Cmd {
     let keys = ask.counts.iter().map(|(seat, _)| &*seat.key);
     let mut cmd = call(script, root, keys);
-    cmd.arg("take").arg(ask.id).arg(LEASE.as_millis().to_string());
+    cmd.arg("take")
+        .arg(ask.id)
+        .arg(LEASE.as_millis().to_string());
     cmd.arg(u8::from(ask.admit == Admit::Exchange));
-    cmd.arg(ask.claim.tokens.0).arg(ask.claim.cost.0).arg(ask.exchange);
+    cmd.arg(ask.claim.tokens.0)
+        .arg(ask.claim.cost.0)
+        .arg(ask.exchange);
     let bound = |limit: Option<u64>, cmd: &mut Cmd| {
         cmd.arg(limit.map_or_else(|| "-1".to_owned(), |limit| limit.to_string()));
     };
@@ -169,7 +173,9 @@ pub(super) fn answer(words: &[i64], counts: &[(&Seat, &Quota)]) -> Option<Answer
         }
         [1, rest @ ..] if rest.len() == counts.len() * NUMBERS => {
             let rests = rest.chunks_exact(NUMBERS).zip(counts);
-            let rests: Option<_> = rests.map(|(words, (_, quota))| left(words, quota)).collect();
+            let rests: Option<_> = rests
+                .map(|(words, (_, quota))| left(words, quota))
+                .collect();
             rests.map(Answer::Taken)
         }
         _ => None,
@@ -189,8 +195,16 @@ fn left(words: &[i64], quota: &Quota) -> Option<Rest> {
     };
     let money = |amount: i64| MicroUsd(u64::try_from(amount).unwrap_or(0));
     Some(Rest {
-        requests: window(quota.requests_per_minute.map(u64::from), requests, until_requests),
-        tokens: window(quota.tokens_per_minute.map(|limit| limit.0), tokens, until_tokens),
+        requests: window(
+            quota.requests_per_minute.map(u64::from),
+            requests,
+            until_requests,
+        ),
+        tokens: window(
+            quota.tokens_per_minute.map(|limit| limit.0),
+            tokens,
+            until_tokens,
+        ),
         day: Day(day),
         spent: [money(d), money(w), money(m)],
     })

@@ -30,8 +30,8 @@ pub use self::policy::{
 pub use self::profile::{AuthFile, FullProfileFile, ProfileFile};
 pub use self::route::{
     AbilityFile, CapabilitiesFile, FullRouteFile, FullTargetFile, FullTierFile, FullWhenFile,
-    LongPriceFile, PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, TargetLimitsFile, ThinkingFile,
-    TierBalanceFile, TierFile, UpstreamStreamFile, VariantFile, WhenFile,
+    LongPriceFile, PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, TargetLimitsFile,
+    ThinkingFile, TierBalanceFile, TierFile, UpstreamStreamFile, VariantFile, WhenFile,
 };
 pub use self::shared::SharedFile;
 pub use self::store::{OnFailureFile, StoreFile, StoreOnFile};
