@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -14,6 +15,7 @@ use crate::account::now::Now;
 use crate::account::period::{Day, Period};
 use crate::account::purse::Purse;
 use crate::account::quota::{Budget, Caller, Quota, Quotas};
+use crate::account::shared::{Seat, Shared, SharedError, SharedMeters, SharedSettings};
 use crate::account::spent::Spent;
 use crate::units::MicroUsd;
 
@@ -26,6 +28,7 @@ const NEAR: f64 = 0.8;
 #[derive(Debug)]
 pub struct Ledger {
     book: Arc<Mutex<Book>>,
+    shared: Option<Shared>,
 }
 
 /// How a quota stands, all its callers together: for a status page and metrics.
@@ -75,6 +78,24 @@ impl Ledger {
     pub fn holding(most: usize) -> Self {
         Self {
             book: Arc::new(Mutex::new(Book::new(most))),
+            shared: None,
+        }
+    }
+
+    /// A ledger that shares its counts with other machines. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn sharing(settings: &SharedSettings, meters: SharedMeters) -> Result<Self, SharedError> {
+        let mut ledger = Self::default();
+        ledger.shared = Some(Shared::start(settings, meters, &ledger.book)?);
+        Ok(ledger)
+    }
+
+    /// Waits until other machines were told what was taken here, for so long at most.
+    pub async fn flush(&self, most: Duration) {
+        if let Some(shared) = &self.shared {
+            shared.flush(most).await;
         }
     }
 
@@ -95,8 +116,15 @@ impl Ledger {
         if owners.is_empty() {
             return Ok(Purse::default());
         }
+        let share = self.shared.as_ref().map(|shared| {
+            let seat = |prefix: &str, (place, owner): &(usize, Owner)| {
+                let quota = quotas.all.get(*place)?;
+                Some(Seat::of(prefix, owner, quota))
+            };
+            shared.share(|prefix| owners.iter().filter_map(|it| seat(prefix, it)).collect())
+        });
         let admitted = self.book.lock().admit(quotas, owners.into_iter(), now);
-        Ok(Purse::new(&self.book, quotas, admitted?))
+        Ok(Purse::new(&self.book, quotas, admitted?, share))
     }
 
     /// What all counts have spent in the periods under way, for a store to keep.
@@ -186,7 +214,8 @@ impl QuotaStatus {
             let spent = meter.spending.spent(status.budget.per, today);
             status.spent += spent;
             status.reserved += reserved;
-            let share = share(spent + reserved, status.budget.amount);
+            let elsewhere = meter.spending.elsewhere(status.budget.per, today);
+            let share = share(spent + elsewhere + reserved, status.budget.amount);
             status.share = status.share.max(share);
         }
     }

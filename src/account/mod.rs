@@ -15,6 +15,7 @@ mod period;
 mod price;
 mod purse;
 mod quota;
+pub mod shared;
 mod spending;
 mod spent;
 pub mod store;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use crate::account::book::{Book, Holds};
 use crate::account::bucket::Window;
@@ -17,6 +18,7 @@ use crate::account::meter::{Lack, Meter};
 use crate::account::now::Now;
 use crate::account::period::Day;
 use crate::account::quota::{OnBudget, Quota, Quotas, Waste};
+use crate::account::shared::{Lease, Rest, Share};
 use crate::account::spent::Spent;
 use crate::exchange::Bill;
 use crate::units::{MicroUsd, Tokens};
@@ -32,6 +34,10 @@ struct Held {
     quotas: Arc<Quotas>,
     holds: Holds,
     bounded: Bounded,
+    /// What it holds of counts that machines share.
+    share: Option<Share>,
+    /// What was left of these when they were last asked, in the order of the quotas.
+    heard: Mutex<SmallVec<[Rest; 4]>>,
     /// Locked after the book.
     own: Mutex<Own>,
     /// Locked after the book.
@@ -73,10 +79,16 @@ pub struct Left {
 
 impl Purse {
     /// A purse for an exchange that has begun under these quotas.
-    pub(super) fn new(book: &Arc<Mutex<Book>>, quotas: &Arc<Quotas>, holds: Holds) -> Self {
+    pub(super) fn new(
+        book: &Arc<Mutex<Book>>,
+        quotas: &Arc<Quotas>,
+        holds: Holds,
+        share: Option<Share>,
+    ) -> Self {
         let quota = |place: usize| quotas.all.get(place);
         let mut held = holds.iter().filter_map(|hold| quota(hold.quota));
-        let bounded = if held.any(Quota::bounds_attempts) {
+        // What machines share is asked before the first attempt, whatever is bounded.
+        let bounded = if share.is_some() || held.any(Quota::bounds_attempts) {
             Bounded::Attempts
         } else {
             Bounded::Exchanges
@@ -86,6 +98,8 @@ impl Purse {
             quotas: Arc::clone(quotas),
             holds,
             bounded,
+            share,
+            heard: Mutex::default(),
             own: Mutex::default(),
             paid: Mutex::default(),
         })))
@@ -110,12 +124,14 @@ impl Purse {
     ///
     /// # Cancel safety
     /// Dropped, it has set nothing aside.
-    #[expect(
-        clippy::unused_async,
-        reason = "quotas that machines share are asked over the network"
-    )]
     pub async fn cover(&self, claim: Claim) -> Result<Stake<'_>, Short> {
-        self.cover_at(claim, Now::read)
+        let mut stake = self.cover_at(claim, Now::read)?;
+        if let Some(held) = &self.0
+            && let Some(share) = &held.share
+        {
+            stake.lease = held.ask(share, claim).await?;
+        }
+        Ok(stake)
     }
 
     /// Sets aside the most that an attempt can take, at a moment.
@@ -125,6 +141,7 @@ impl Purse {
         }
         Ok(Stake {
             open: self.0.as_deref().map(|held| (held, claim)),
+            lease: None,
         })
     }
 
@@ -200,6 +217,63 @@ impl Held {
         Ok(())
     }
 
+    /// Asks for the shared counts. `None` where the local ones hold alone.
+    async fn ask(&self, share: &Share, claim: Claim) -> Result<Option<Lease>, Short> {
+        let quotas: SmallVec<[&Quota; 4]> = self.quotas().collect();
+        match share.take(&quotas, claim).await {
+            Ok(Some((lease, rests))) => {
+                self.hear(rests);
+                Ok(Some(lease))
+            }
+            Ok(None) => Ok(None),
+            Err((place, of, retry_after)) => {
+                let name = quotas.get(place).map(|quota| Arc::clone(&quota.name));
+                if of == Scarce::Requests {
+                    self.refuse(quotas.get(place).copied(), retry_after);
+                }
+                Err(Short {
+                    quota: name.unwrap_or_else(|| "".into()),
+                    of,
+                    retry_after,
+                })
+            }
+        }
+    }
+
+    /// Takes back the request that does not begin, of which the refusing count has none left.
+    fn refuse(&self, quota: Option<&Quota>, wait: Option<Duration>) {
+        let mut book = self.book.lock();
+        book.each(&self.quotas, &self.holds, |_, meter| {
+            meter.requests.give_back(1);
+        });
+        drop(book);
+        let limit = quota.and_then(|quota| quota.requests_per_minute);
+        let none = limit.zip(wait).map(|(limit, reset)| Window {
+            limit: u64::from(limit),
+            remaining: 0,
+            reset,
+        });
+        *self.heard.lock() = SmallVec::from_iter([Rest::of_requests(none)]);
+    }
+
+    fn quotas(&self) -> impl Iterator<Item = &Quota> {
+        let places = self.holds.iter().map(|hold| hold.quota);
+        places.filter_map(|place| self.quotas.all.get(place))
+    }
+
+    /// Takes note of what is left of the shared counts.
+    fn hear(&self, rests: SmallVec<[Rest; 4]>) {
+        let mut heard = rests.iter();
+        let mut book = self.book.lock();
+        book.each(&self.quotas, &self.holds, |_, meter| {
+            if let Some(rest) = heard.next() {
+                meter.spending.hear(rest.day, rest.spent);
+            }
+        });
+        drop(book);
+        *self.heard.lock() = rests;
+    }
+
     fn release(&self, claim: Claim) {
         let mut book = self.book.lock();
         let release = |quota: &Quota, meter: &mut Meter| meter.release(quota, claim);
@@ -207,23 +281,28 @@ impl Held {
         self.own.lock().settle(claim.cost, MicroUsd(0));
     }
 
-    fn settle(&self, claim: Claim, bill: &Bill, fate: Fate, now: Now) {
+    fn settle(&self, (claim, lease): (Claim, Option<Lease>), bill: &Bill, fate: Fate, now: Now) {
         let real = Claim {
             tokens: bill.usage.input + bill.usage.output,
             cost: bill.cost.unwrap_or_default(),
+        };
+        let paid = |quota: &Quota| {
+            if pays(quota, self.quotas.waste, fate) {
+                real
+            } else {
+                Claim::default()
+            }
         };
         let mut book = self.book.lock();
         if real.cost > MicroUsd(0) {
             self.note(&book, real.cost, fate, Day::of(now));
         }
         book.each(&self.quotas, &self.holds, |quota, meter| {
-            let real = if pays(quota, self.quotas.waste, fate) {
-                real
-            } else {
-                Claim::default()
-            };
-            meter.settle(quota, claim, real, now);
+            meter.settle(quota, claim, paid(quota), now);
         });
+        if let Some(share) = &self.share {
+            share.settle(lease, self.quotas().map(paid));
+        }
         self.own.lock().settle(claim.cost, real.cost);
     }
 
@@ -265,6 +344,15 @@ impl Held {
 
     fn left(&self, now: Now) -> Left {
         let mut left = Left::default();
+        let heard = self.heard.lock();
+        if !heard.is_empty() {
+            for rest in heard.iter() {
+                left.requests = tighter(left.requests, rest.requests);
+                left.tokens = tighter(left.tokens, rest.tokens);
+            }
+            return left;
+        }
+        drop(heard);
         let mut book = self.book.lock();
         book.each(&self.quotas, &self.holds, |quota, meter| {
             let requests = quota.requests_per_minute.map(u64::from);
@@ -321,6 +409,8 @@ fn tighter(one: Option<Window>, other: Option<Window>) -> Option<Window> {
 pub struct Stake<'p> {
     /// Taken when it is settled.
     open: Option<(&'p Held, Claim)>,
+    /// What it holds of the shared counts; dropped, it gives that back.
+    lease: Option<Lease>,
 }
 
 impl Stake<'_> {
@@ -336,7 +426,7 @@ impl Stake<'_> {
             return;
         };
         if let Some((held, claim)) = self.open.take() {
-            held.settle(claim, bill, fate, now());
+            held.settle((claim, self.lease.take()), bill, fate, now());
         }
     }
 }

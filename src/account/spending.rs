@@ -19,6 +19,8 @@ pub(super) struct Spending {
     /// By attempts under way; booked in the period in which they end. Wide enough for any number of
     /// claims.
     reserved: u128,
+    /// What other machines have spent, as far as was heard: on the day, in its week, in its month.
+    elsewhere: [MicroUsd; 3],
 }
 
 impl Spending {
@@ -31,6 +33,31 @@ impl Spending {
             Period::Day => self.today,
             Period::Week => self.week,
             Period::Month => self.month,
+        }
+    }
+
+    /// What other machines have spent in the period that is under way on a day, as far as was heard.
+    pub(super) fn elsewhere(&self, per: Period, day: Day) -> MicroUsd {
+        if per.start(day) > per.start(self.day) {
+            return MicroUsd(0);
+        }
+        let [today, week, month] = self.elsewhere;
+        match per {
+            Period::Day => today,
+            Period::Week => week,
+            Period::Month => month,
+        }
+    }
+
+    /// Takes note of what all machines have spent in the periods of a day.
+    pub(super) fn hear(&mut self, day: Day, all: [MicroUsd; 3]) {
+        self.turn(day);
+        if day != self.day {
+            return;
+        }
+        let own = [self.today, self.week, self.month];
+        for ((elsewhere, all), own) in self.elsewhere.iter_mut().zip(all).zip(own) {
+            *elsewhere = MicroUsd(all.0.saturating_sub(own.0));
         }
     }
 
@@ -48,7 +75,8 @@ impl Spending {
     /// nothing always does.
     pub(super) fn fits(&self, budget: &Budget, cost: MicroUsd, day: Day) -> bool {
         let spent = u128::from(self.spent(budget.per, day).0);
-        let sum = spent + u128::from(cost.0) + self.reserved;
+        let elsewhere = u128::from(self.elsewhere(budget.per, day).0);
+        let sum = spent + elsewhere + u128::from(cost.0) + self.reserved;
         cost.0 == 0 || sum <= u128::from(budget.amount.0)
     }
 
@@ -107,6 +135,7 @@ impl Spending {
         self.today = self.spent(Period::Day, day);
         self.week = self.spent(Period::Week, day);
         self.month = self.spent(Period::Month, day);
+        self.elsewhere = Period::ALL.map(|per| self.elsewhere(per, day));
         self.day = day;
     }
 }
@@ -128,6 +157,25 @@ mod tests {
             amount: MicroUsd(amount),
             per,
         }
+    }
+
+    #[test]
+    fn what_others_spent_counts_until_its_period_ends() {
+        let mut spending = Spending::default();
+        spending.book(MicroUsd(2), LAST);
+        spending.hear(LAST, [MicroUsd(7), MicroUsd(8), MicroUsd(1)]);
+        let day = budget(10, Period::Day);
+        assert!(spending.fits(&day, MicroUsd(3), LAST));
+        assert!(!spending.fits(&day, MicroUsd(4), LAST));
+        assert_eq!(all(&spending, LAST), [2, 2, 2], "its own is as it was");
+        let elsewhere = |it: &Spending, day| Period::ALL.map(|per| it.elsewhere(per, day).0);
+        assert_eq!(elsewhere(&spending, LAST), [5, 6, 0]);
+        assert_eq!(elsewhere(&spending, NEXT), [0, 6, 0]);
+        assert!(spending.fits(&day, MicroUsd(10), NEXT));
+        spending.book(MicroUsd(1), NEXT);
+        assert_eq!(elsewhere(&spending, NEXT), [0, 6, 0]);
+        spending.hear(LAST, [MicroUsd(99); 3]);
+        assert_eq!(elsewhere(&spending, NEXT), [0, 6, 0], "a day that is over");
     }
 
     #[test]

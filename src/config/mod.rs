@@ -37,6 +37,7 @@ mod routes;
 mod schema;
 mod secret;
 mod section;
+mod shared;
 mod store;
 mod targets;
 mod tiers;

@@ -14,8 +14,10 @@ use super::providers;
 use super::quotas::{self, Known};
 use super::routes;
 use super::section::Section;
+use super::shared;
 use super::store;
 use super::targets::{Providers, Vendor};
+use crate::account::shared::SharedSettings;
 use crate::account::store::StoreSettings;
 use crate::account::{Quota, Quotas};
 use crate::edge::{Limits, ProviderSettings, Settings};
@@ -54,7 +56,11 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
         Ok((routes, quotas)) => (Ok(routes), quotas),
         Err(reported) => (Err(reported), Vec::new()),
     };
-    let (rules, store) = accounts(&mut section, cursor);
+    let Accounts {
+        rules,
+        store,
+        shared,
+    } = accounts(&mut section, cursor);
     let quotas = quotas(&mut section, &callers, rules, of_routes, &names);
     let limits = section.or("limits", Limits::default(), limits::read);
     let log = section.or("log", limits::shipped_log(), limits::log);
@@ -70,27 +76,44 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
         limits: limits?,
         log: log?,
         store: store?,
+        shared: shared?,
         drain: drain?,
         listeners: listeners?,
     })
 }
 
-/// The rules between all quotas, and where usage is kept.
-fn accounts(
-    section: &mut Section<'_>,
-    root: &Cursor<'_>,
-) -> (Read<Quotas>, Read<Option<StoreSettings>>) {
+/// The rules between all quotas, where usage is kept, and where counts are shared.
+struct Accounts {
+    rules: Read<Quotas>,
+    store: Read<Option<StoreSettings>>,
+    shared: Read<Option<SharedSettings>>,
+}
+
+fn accounts(section: &mut Section<'_>, root: &Cursor<'_>) -> Accounts {
     let Some(cursor) = section.optional("accounts") else {
-        return (Ok(Quotas::default()), Ok(store::shipped(root)));
+        return Accounts {
+            rules: Ok(Quotas::default()),
+            store: Ok(store::shipped(root)),
+            shared: Ok(None),
+        };
     };
     let mut section = match Section::open(&cursor) {
         Ok(section) => section,
-        Err(reported) => return (Err(reported), Err(reported)),
+        Err(reported) => {
+            return Accounts {
+                rules: Err(reported),
+                store: Err(reported),
+                shared: Err(reported),
+            };
+        }
     };
-    let rules = accounts::read(&mut section);
-    let store = store::read(&mut section, root);
+    let accounts = Accounts {
+        rules: accounts::read(&mut section),
+        store: store::read(&mut section, root),
+        shared: shared::read(&mut section),
+    };
     section.close();
-    (rules, store)
+    accounts
 }
 
 /// What routes inherit, not yet cut to fit. What `defaults` says must make sense by itself before

@@ -72,7 +72,8 @@ fn parse(text: &str) -> Result<Endpoint, &'static str> {
     Ok(Endpoint { base, host })
 }
 
-fn split_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
+/// A host, and its port if there is one.
+pub(super) fn split_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
     let colon = match (authority.rfind(':'), authority.rfind(']')) {
         (Some(colon), bracket) if bracket.is_none_or(|bracket| bracket < colon) => colon,
         _ => return Ok((authority, None)),
@@ -87,7 +88,8 @@ fn split_port(authority: &str) -> Result<(&str, Option<u16>), &'static str> {
     }
 }
 
-fn parse_host(host: &str) -> Result<Host, &'static str> {
+/// What a host is.
+pub(super) fn parse_host(host: &str) -> Result<Host, &'static str> {
     if let Some(inner) = host
         .strip_prefix('[')
         .and_then(|rest| rest.strip_suffix(']'))

@@ -160,5 +160,8 @@ pub(super) fn listeners_unchanged(current: &Settings, next: &Settings) -> Result
     if store(current) != store(next) {
         return Err("accounts.store: it cannot move at a reload; restart".to_owned());
     }
+    if current.shared != next.shared {
+        return Err("accounts.shared: it cannot change at a reload; restart".to_owned());
+    }
     Ok(())
 }

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::account::Ledger;
+use crate::account::shared::SharedMeters;
 use crate::account::store::{Meters, Store};
 use crate::edge::admin::{Admin, Readiness};
 use crate::edge::caps::Connections;
@@ -50,6 +51,9 @@ const STORE_QUEUE: usize = 8_192;
 
 /// How long the store may take to write what waits.
 const STORE_FLUSH: Duration = Duration::from_secs(5);
+
+/// How long it may take to tell other machines what was taken here.
+const SHARED_FLUSH: Duration = Duration::from_secs(1);
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,7 +91,7 @@ impl Running {
         let log = access_log(&settings, &metrics)
             .map_err(|source| StartError::log(&settings.log.access, source))?;
         let store = store(&settings, &metrics)?;
-        let ledger = Arc::<Ledger>::default();
+        let ledger = ledger(&settings, &metrics)?;
         if let Some(store) = &store {
             ledger.restore(store.spent());
         }
@@ -112,7 +116,7 @@ impl Running {
             started: Instant::now(),
             store,
             budget,
-            ledger,
+            ledger: Arc::new(ledger),
             strikes: Mutex::default(),
             retries: Allowance::new(RETRY_SHARE, RETRY_FLOOR, Instant::now()),
             in_flight: AtomicU64::new(0),
@@ -201,6 +205,7 @@ impl Running {
             // Whoever does not even take an error event is cut off.
             let _ = tokio::time::timeout(LAST_WORDS, self.connections.drained()).await;
         }
+        self.shared.ledger.flush(SHARED_FLUSH).await;
         self.admin_closing.send_replace(true);
         self.write_out();
         drained
@@ -360,6 +365,19 @@ fn store(settings: &Settings, metrics: &Metrics) -> Result<Option<Store>, StartE
         lost: metrics.store_lost(),
     };
     Ok(Some(Store::start(settings, STORE_QUEUE, meters)?))
+}
+
+fn ledger(settings: &Settings, metrics: &Metrics) -> Result<Ledger, StartError> {
+    let Some(settings) = &settings.shared else {
+        return Ok(Ledger::default());
+    };
+    let meters = SharedMeters {
+        up: metrics.shared_up(),
+        shared: metrics.shared_decisions(),
+        local: metrics.shared_fallbacks(),
+        lost: metrics.shared_lost(),
+    };
+    Ok(Ledger::sharing(settings, meters)?)
 }
 
 /// What Pingora's proxy takes from its own configuration: for the passthrough alone.

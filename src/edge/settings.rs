@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 
+use crate::account::shared::SharedSettings;
 use crate::account::store::StoreSettings;
 use crate::account::{Keys, Quotas};
 use crate::dialect::Profile;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// Where usage is kept; `None` keeps none.
     pub store: Option<StoreSettings>,
+    /// Where machines share their counts; `None`: each counts for itself.
+    pub shared: Option<SharedSettings>,
     /// How long running streams may go on after TERM.
     pub drain: Duration,
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::account::shared::SharedError;
 use crate::account::store::StoreError;
 use crate::edge::settings::LogTarget;
 
@@ -29,6 +30,9 @@ pub enum StartError {
     /// The store of usage cannot be used, and only a person can mend it.
     #[error("cannot use the store of usage: {0}")]
     Store(#[from] StoreError),
+    /// Counts cannot be shared as the config says.
+    #[error("{0}")]
+    Shared(#[from] SharedError),
     /// The access log cannot go to standard output.
     #[error("cannot write the access log to standard output: {0}")]
     LogStdout(#[source] io::Error),

@@ -41,6 +41,7 @@ mod relay_headers;
 mod relay_hedge;
 mod relay_nagle;
 mod relay_stage;
+mod shared;
 mod smoke;
 mod store;
 mod support;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::shared::SharedFile;
 use super::store::StoreFile;
 use super::value::{DigestFile, MomentFile, NetworkFile, SecretFile, TagFile};
 
@@ -207,6 +208,8 @@ pub struct AccountsFile {
     /// Where usage is kept, or `off`. Default: `usage.db` in the folder that systemd gives
     /// (`StateDirectory=`); without one, off.
     pub store: Option<StoreFile>,
+    /// Where machines share their counts. Default: each counts for itself.
+    pub shared: Option<SharedFile>,
 }
 
 /// What becomes of an exchange whose first target is too dear for what is left.

@@ -7,6 +7,7 @@ mod account;
 mod policy;
 mod profile;
 mod route;
+mod shared;
 mod store;
 mod value;
 
@@ -32,6 +33,7 @@ pub use self::route::{
     LongPriceFile, PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, TargetLimitsFile,
     ThinkingFile, TierBalanceFile, TierFile, UpstreamStreamFile, VariantFile, WhenFile,
 };
+pub use self::shared::SharedFile;
 pub use self::store::{OnFailureFile, StoreFile, StoreOnFile};
 pub use self::value::{
     AddressFile, DaysFile, DigestFile, DurationFile, MomentFile, NetworkFile, OffFile, PercentFile,

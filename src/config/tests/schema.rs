@@ -82,12 +82,12 @@ defaults: {????: 0}
 passthrough: {????: 0}
 limits: {????: 0}
 log: {????: 0}
-accounts: {????: 0, store: {????: 0}}
+accounts: {????: 0, store: {????: 0}, shared: {????: 0}}
 drain: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 39] = [
+const SECTIONS: [(&str, &str); 40] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
@@ -129,6 +129,7 @@ const SECTIONS: [(&str, &str); 39] = [
     ("log.", "LogFile"),
     ("accounts.", "AccountsFile"),
     ("accounts.store.", "StoreOnFile"),
+    ("accounts.shared.", "SharedFile"),
     ("drain.", "DrainFile"),
 ];
 
@@ -278,7 +279,7 @@ fn the_example_loads_with_its_secrets_and_certificates() {
     authority.issue(&tls, "b", &["b.example"]);
     authority.issue(&tls, "fullchain", &["segue.example"]);
     fs::rename(tls.join("fullchain.key"), tls.join("privkey.pem")).unwrap();
-    for name in ["onprem", "batch-next"] {
+    for name in ["onprem", "batch-next", "redis"] {
         let path = secrets.join(name);
         fs::write(&path, format!("sk-{name}\n")).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();

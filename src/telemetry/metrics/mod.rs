@@ -84,6 +84,10 @@ pub struct Metrics {
     store_entries: IntCounter,
     store_lost: IntCounter,
     store_waiting: IntGauge,
+    shared_up: IntGauge,
+    shared_decisions: IntCounter,
+    shared_fallbacks: IntCounter,
+    shared_lost: IntCounter,
 }
 
 impl Metrics {
@@ -138,6 +142,10 @@ impl Metrics {
             store_entries: counter(to, names::STORE_ENTRIES)?,
             store_lost: counter(to, names::STORE_LOST)?,
             store_waiting: gauge(to, names::STORE_WAITING)?,
+            shared_up: gauge(to, names::SHARED_UP)?,
+            shared_decisions: counter(to, names::SHARED_DECISIONS)?,
+            shared_fallbacks: counter(to, names::SHARED_FALLBACKS)?,
+            shared_lost: counter(to, names::SHARED_LOST)?,
         })
     }
 

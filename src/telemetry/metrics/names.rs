@@ -97,6 +97,14 @@ families! {
         "Exchanges that the store of usage had no room for, or gave up.";
     STORE_WAITING = "segue_store_waiting_entries" []
         "Exchanges that wait to be written to the store of usage.";
+    SHARED_UP = "segue_shared_up" []
+        "1 while the counts that machines share are within reach.";
+    SHARED_DECISIONS = "segue_shared_decisions_total" []
+        "Attempts that the shared counts let on or refused.";
+    SHARED_FALLBACKS = "segue_shared_fallbacks_total" []
+        "Attempts that local counts decided, because the shared ones did not answer in time.";
+    SHARED_LOST = "segue_shared_lost_total" []
+        "What found no room while it waited to be told to the shared counts.";
     BUILD = "segue_build_info" ["version"]
         "Always 1.";
     RESIDENT = "process_resident_memory_bytes" []

@@ -241,6 +241,26 @@ impl Metrics {
         self.store_lost.clone()
     }
 
+    /// Whether the shared counts are within reach.
+    pub fn shared_up(&self) -> IntGauge {
+        self.shared_up.clone()
+    }
+
+    /// The counter of what the shared counts decided.
+    pub fn shared_decisions(&self) -> IntCounter {
+        self.shared_decisions.clone()
+    }
+
+    /// The counter of what local counts decided in their place.
+    pub fn shared_fallbacks(&self) -> IntCounter {
+        self.shared_fallbacks.clone()
+    }
+
+    /// The counter of what the shared counts were never told.
+    pub fn shared_lost(&self) -> IntCounter {
+        self.shared_lost.clone()
+    }
+
     /// Sets how many exchanges wait for the store of usage.
     pub fn set_store_waiting(&self, number: usize) {
         self.store_waiting
