@@ -18,7 +18,7 @@ use crate::edge::inbound;
 use crate::edge::strikes::Strikes;
 use crate::exchange::Dialect;
 use crate::relay::{Allowance, Booked, Budget};
-use crate::telemetry::{AccessLog, Gauged, Metrics, Outcome, Protocol, Record};
+use crate::telemetry::{AccessLog, Asked, Gauged, Metrics, Outcome, Protocol, Record, Samples};
 use crate::upstream::{PeerLease, Provider};
 
 /// What all exchanges share.
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) generations: Generations,
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: AccessLog,
+    /// What is told in full of a few exchanges.
+    pub(super) samples: Samples,
     /// Where exchanges are booked.
     pub(super) store: Option<Store>,
     pub(super) budget: Arc<Budget>,
@@ -51,6 +53,8 @@ pub(super) struct Exchange {
     pub(super) dialect: Dialect,
     /// Set when Pingora's native phases serve it.
     pub(super) passage: Option<Passage>,
+    /// What a sample of it would tell of the request.
+    pub(super) asked: Option<Asked>,
     /// What it may take, and what it took of budgets.
     pub(super) purse: Purse,
     /// When its head had come.
@@ -101,6 +105,7 @@ impl Exchange {
             record: Record::begin(SystemTime::now(), String::new(), Protocol::H1),
             booked: Arc::default(),
             passage: None,
+            asked: None,
             purse: Purse::default(),
             begun: Instant::now(),
             slot: Some(Slot::take(shared)),
@@ -121,6 +126,10 @@ impl Exchange {
         };
         slot.shared.metrics.observe(&self.record);
         slot.shared.log.write(&self.record);
+        let asked = self.asked.take();
+        slot.shared
+            .samples
+            .write(asked, &mut self.record, self.begun);
         if let Some(store) = &slot.shared.store {
             let request_id = std::mem::take(&mut self.record.request_id);
             let spent = self.purse.spent();

@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::exchange::{Bill, Class, Delivery, Pseudonym};
+use crate::telemetry::reply::Reply;
 use crate::units::{MicroUsd, Tokens};
 
 /// What happened in one exchange.
@@ -190,12 +191,16 @@ pub struct Attempt {
     pub provider_code: Option<ProviderCode>,
     /// What carried it; `None` when no connection was had.
     pub connection: Option<Connection>,
+    /// When it was begun; `None` if that is not known.
+    pub begun: Option<Instant>,
     /// From its beginning to the head of the answer.
     pub first_byte: Option<Duration>,
     /// From its beginning to the first token.
     pub first_token: Option<Duration>,
     /// From its beginning to its end.
     pub total: Duration,
+    /// What came as its answer: for samples.
+    pub reply: Reply,
 }
 
 impl Attempt {
@@ -215,9 +220,11 @@ impl Attempt {
             dropped: Vec::new(),
             provider_code: None,
             connection: None,
+            begun: None,
             first_byte: None,
             first_token: None,
             total: Duration::ZERO,
+            reply: Reply::default(),
         }
     }
 }

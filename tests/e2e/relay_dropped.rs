@@ -123,6 +123,7 @@ async fn booked(then: Then) -> Vec<Attempt> {
         stop,
         purse: &purse,
         booked: &booked,
+        room: None,
         contract: OnceLock::new(),
     };
     let mut client = Fake {

@@ -7,6 +7,7 @@ mod account;
 mod policy;
 mod profile;
 mod route;
+mod samples;
 mod store;
 mod value;
 
@@ -32,6 +33,7 @@ pub use self::route::{
     LongPriceFile, PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, TargetLimitsFile,
     ThinkingFile, TierBalanceFile, TierFile, UpstreamStreamFile, VariantFile, WhenFile,
 };
+pub use self::samples::{AlwaysFile, SamplesFile, SamplesOnFile};
 pub use self::store::{OnFailureFile, StoreFile, StoreOnFile};
 pub use self::value::{
     AddressFile, DaysFile, DigestFile, DurationFile, MomentFile, NetworkFile, OffFile, PercentFile,
@@ -67,6 +69,8 @@ pub struct ConfigFile {
     pub limits: Option<LimitsFile>,
     /// Where log lines go.
     pub log: Option<LogFile>,
+    /// Exchanges that are told in full, attempt by attempt. Default: none.
+    pub samples: Option<SamplesFile>,
     /// The end of the process.
     pub drain: Option<DrainFile>,
     /// Whether secrets may stand in this file itself. Default: false.
