@@ -61,7 +61,7 @@ pub(super) fn read(
     Ok(Some(SampleSettings {
         path: path?,
         rotation: Rotation {
-            size: u64::try_from(size?.as_len()).unwrap_or(u64::MAX),
+            size: size?.0,
             files: files?,
         },
         rules: Arc::new(rules),

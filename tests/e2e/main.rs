@@ -39,6 +39,7 @@ mod relay_headers;
 mod relay_hedge;
 mod relay_nagle;
 mod relay_stage;
+mod samples;
 mod smoke;
 mod store;
 mod support;
