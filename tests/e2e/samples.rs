@@ -49,7 +49,7 @@ async fn ask(world: &World, id: &str, scripts: [&str; 2], extra: &str) -> Answer
     );
     let fields = format!(
         "Authorization: Bearer {CLIENT_KEY}\r\nX-Request-Id: {id}\r\nX-Custom: {HEADER}\r\n\
-         OpenAI-Organization: {HEADER}\r\nUser-Agent: {HEADER}\r\n"
+         OpenAI-Beta: {HEADER}\r\nUser-Agent: {HEADER}\r\n"
     );
     let mut client = world.client().await;
     client
@@ -107,7 +107,7 @@ async fn without_bodies_no_prompt_no_answer_no_key_and_no_header_value_is_sample
     assert_eq!(rescued["request"]["path"], "/v1/chat/completions");
     assert_eq!(
         rescued["request"]["headers"],
-        serde_json::json!(["openai-organization"])
+        serde_json::json!(["openai-beta"])
     );
     assert!(rescued["request"]["length"].as_u64().unwrap() > 50);
     let [first, second] = rescued["attempts"].as_array().unwrap().as_slice() else {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::Asked;
+use super::asked::Asked;
 use crate::telemetry::Timestamp;
 use crate::telemetry::line::{AttemptLine, millis, plain};
 use crate::telemetry::record::{Attempt, Record};

@@ -1,6 +1,7 @@
 //! Samples: what was asked and answered, attempt by attempt, of a few exchanges. Off unless the
 //! config says so, and without bodies unless it says that too.
 
+mod asked;
 mod line;
 mod redact;
 mod rules;
@@ -13,15 +14,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::HeaderName;
 use prometheus::IntCounter;
 
 use self::line::Sample;
-use crate::secret::Secret;
 use crate::telemetry::log::{Complaints, Flushed, Output, Rotation, Sink};
 use crate::telemetry::record::Record;
 use crate::telemetry::reply::{Head, Room};
 
+pub use self::asked::Asked;
 pub use self::redact::{BadPattern, Pattern, Redactor};
 pub use self::rules::{Always, Bodies, Rules};
 
@@ -37,23 +37,6 @@ pub struct SampleSettings {
     pub rotation: Rotation,
     /// What is sampled.
     pub rules: Arc<Rules>,
-}
-
-/// A request that may come to be sampled.
-#[derive(Debug)]
-pub struct Asked {
-    /// What is sampled, from its beginning to its end.
-    pub rules: Arc<Rules>,
-    /// The request's method.
-    pub method: http::Method,
-    /// Its path, without a query.
-    pub path: String,
-    /// Names of the headers that may go on to a provider.
-    pub headers: Vec<HeaderName>,
-    /// Its body.
-    pub body: Bytes,
-    /// What the caller proved itself with, so that it is not told.
-    pub key: Option<Secret>,
 }
 
 /// Where samples go. Dropping it lets the writer finish what is queued in the background.

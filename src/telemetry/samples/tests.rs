@@ -6,6 +6,7 @@ use http::{HeaderName, Method};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::secret::Secret;
 use crate::telemetry::record::{Attempt, AttemptKind, Outcome, Protocol, ProviderCode};
 use crate::telemetry::reply::Reply;
 
