@@ -9,6 +9,9 @@ use super::found::{Found, Sample, Try};
 /// Cells of a bar.
 const CELLS: u64 = 24;
 
+/// What stands at the end of a body that was cut.
+const CUT: &str = "… (cut)";
+
 /// The narrowest column that a body is wrapped into.
 const NARROWEST: usize = 20;
 
@@ -60,7 +63,12 @@ fn exchange(sample: &Sample, width: usize, out: &mut impl Write) -> io::Result<(
         asked = format!("{asked}, forwarded: {}", request.headers.join(", "));
     }
     writeln!(out, "{}", clean(&asked))?;
-    body(request.body.as_deref(), request.cut, width, out)?;
+    body(
+        request.body.as_deref(),
+        request.cut.then_some(CUT),
+        width,
+        out,
+    )?;
     for attempt in &sample.attempts {
         tried(attempt, sample.total_ms, width, out)?;
     }
@@ -93,7 +101,12 @@ fn tried(attempt: &Try, total: f64, width: usize, out: &mut impl Write) -> io::R
     let media = response.media.as_deref().unwrap_or("no type");
     let line = format!("           {media}, {} bytes", response.length);
     writeln!(out, "{}", clean(&line))?;
-    body(response.body.as_deref(), response.cut, width, out)
+    body(
+        response.body.as_deref(),
+        response.cut.then_some(CUT),
+        width,
+        out,
+    )
 }
 
 /// Where in its exchange an attempt was: waiting for its first token, then answering.
@@ -111,8 +124,13 @@ fn bar(attempt: &Try, total: f64) -> String {
     cells.collect()
 }
 
-/// A body, wrapped. Its own line ends stay.
-fn body(text: Option<&str>, is_cut: bool, width: usize, out: &mut impl Write) -> io::Result<()> {
+/// A body, wrapped, and what is to stand at its end. Its own line ends stay.
+fn body(
+    text: Option<&str>,
+    end: Option<&str>,
+    width: usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let Some(text) = text else {
         return Ok(());
     };
@@ -124,8 +142,8 @@ fn body(text: Option<&str>, is_cut: bool, width: usize, out: &mut impl Write) ->
             writeln!(out, "    │ {piece}")?;
         }
     }
-    if is_cut {
-        writeln!(out, "    │ … (cut)")?;
+    if let Some(end) = end {
+        writeln!(out, "    │ {end}")?;
     }
     Ok(())
 }
