@@ -8,6 +8,7 @@ mod explain;
 mod import;
 mod key;
 mod run;
+mod samples;
 pub mod schema;
 pub mod sim;
 mod usage;
@@ -35,7 +36,8 @@ enum Command {
     ///
     /// HUP reads the configuration again; if it has mistakes, the old one stays.
     /// TERM takes no more requests and ends when those under way are through.
-    /// INT, or a second TERM, ends at once. USR1 opens the access log anew.
+    /// INT, or a second TERM, ends at once. USR1 opens the access log
+    /// and the samples anew.
     #[command(verbatim_doc_comment)]
     Run(Config),
     /// Check a configuration: print what it comes to, or every mistake in it.
@@ -46,6 +48,8 @@ enum Command {
     Schema,
     /// Show what was used: by key, route, target, day.
     Usage(usage::Args),
+    /// Show what was asked and answered in sampled exchanges.
+    Samples(samples::Args),
     /// Write a configuration from another gateway's.
     Import(import::Args),
     /// Make client keys, and their digests.
@@ -82,6 +86,7 @@ pub fn main(signals: io::Result<Signals>) -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Schema => schema::run(),
         Command::Usage(args) => usage::run(&args),
+        Command::Samples(args) => samples::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Key(command) => key::run(&command),
         Command::Sim(args) => sim::run(args),

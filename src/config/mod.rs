@@ -34,6 +34,7 @@ mod quotas;
 mod retries;
 mod root;
 mod routes;
+mod samples;
 mod schema;
 mod secret;
 mod section;
@@ -64,6 +65,7 @@ pub use self::limits::{DRAIN, QUEUE};
 pub use self::listen::ADMIN;
 pub use self::measure::{show_duration, show_size, show_usd};
 pub use self::peers::DNS_EVERY;
+pub use self::samples::{SAMPLE_FILES, SAMPLE_SHARE, SAMPLE_SIZE};
 pub use self::schema::schema;
 pub use self::store::RETENTION;
 
@@ -79,6 +81,12 @@ pub fn load(path: &Path) -> Result<Settings, Errors> {
 pub fn store_path(path: &Path) -> Result<Option<PathBuf>, Errors> {
     let environment = |name: &str| std::env::var(name).ok();
     read(&text(path)?, path, &environment, store::only)
+}
+
+/// Where the config file at `path` has samples go, and how many files there are of them.
+pub fn samples_path(path: &Path) -> Result<Option<(PathBuf, u32)>, Errors> {
+    let environment = |name: &str| std::env::var(name).ok();
+    read(&text(path)?, path, &environment, samples::only)
 }
 
 fn text(path: &Path) -> Result<Zeroizing<String>, Errors> {

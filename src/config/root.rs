@@ -13,6 +13,7 @@ use super::policy::Layer;
 use super::providers;
 use super::quotas::{self, Known};
 use super::routes;
+use super::samples;
 use super::section::Section;
 use super::shared;
 use super::store;
@@ -64,6 +65,9 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
     let quotas = quotas(&mut section, &callers, rules, of_routes, &names);
     let limits = section.or("limits", Limits::default(), limits::read);
     let log = section.or("log", limits::shipped_log(), limits::log);
+    let samples = section.maybe("samples", |cursor| {
+        samples::read(cursor, providers.as_deref().unwrap_or_default())
+    });
     let drain = section.or("drain", limits::DRAIN, limits::drain);
     section.close();
     Ok(Settings {
@@ -75,6 +79,7 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
         passthrough: passthrough?,
         limits: limits?,
         log: log?,
+        samples: samples?.flatten(),
         store: store?,
         shared: shared?,
         drain: drain?,

@@ -12,7 +12,7 @@ use crate::edge::generation::Generation;
 use crate::edge::outbound;
 use crate::exchange::{Fault, Request};
 use crate::relay::{Booked, Fallback, Hold, Job, LiveRoute, Report};
-use crate::telemetry::Outcome;
+use crate::telemetry::{Asked, Outcome};
 
 /// A chat request and where it goes.
 pub(super) struct Chat {
@@ -35,6 +35,7 @@ impl Chat {
         id: &'a str,
         shared: &'a Shared,
         booked: &'a Booked,
+        asked: Option<&Asked>,
     ) -> Job<'a> {
         let limits = &self.generation.settings.limits;
         Job {
@@ -51,6 +52,7 @@ impl Chat {
             stop: shared.stop.clone(),
             purse: &self.purse,
             booked,
+            room: shared.samples.room(asked),
             contract: OnceLock::new(),
         }
     }

@@ -18,7 +18,7 @@ use crate::edge::inbound;
 use crate::edge::strikes::Strikes;
 use crate::exchange::Dialect;
 use crate::relay::{Allowance, Booked, Budget};
-use crate::telemetry::{AccessLog, Gauged, History, Metrics, Outcome, Protocol, Record};
+use crate::telemetry::{AccessLog, Asked, Gauged, History, Metrics, Outcome, Protocol, Record, Samples};
 use crate::upstream::{PeerLease, Provider};
 
 /// What all exchanges share.
@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub(super) history: History,
     /// When the process began to serve.
     pub(super) started: Instant,
+    /// What is told in full of a few exchanges.
+    pub(super) samples: Samples,
     /// Where exchanges are booked.
     pub(super) store: Option<Store>,
     pub(super) budget: Arc<Budget>,
@@ -63,6 +65,8 @@ pub(super) struct Exchange {
     pub(super) dialect: Dialect,
     /// Set when Pingora's native phases serve it.
     pub(super) passage: Option<Passage>,
+    /// What a sample of it would tell of the request.
+    pub(super) asked: Option<Asked>,
     /// What it may take, and what it took of budgets.
     pub(super) purse: Purse,
     /// When its head had come.
@@ -113,6 +117,7 @@ impl Exchange {
             record: Record::begin(SystemTime::now(), String::new(), Protocol::H1),
             booked: Arc::default(),
             passage: None,
+            asked: None,
             purse: Purse::default(),
             begun: Instant::now(),
             slot: Some(Slot::take(shared)),
@@ -133,6 +138,10 @@ impl Exchange {
         };
         slot.shared.observe(&self.record, self.begun);
         slot.shared.log.write(&self.record);
+        let asked = self.asked.take();
+        slot.shared
+            .samples
+            .write(asked, &mut self.record, self.begun);
         if let Some(store) = &slot.shared.store {
             let request_id = std::mem::take(&mut self.record.request_id);
             let spent = self.purse.spent();

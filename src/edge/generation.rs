@@ -156,6 +156,13 @@ pub(super) fn listeners_unchanged(current: &Settings, next: &Settings) -> Result
     if current.log != next.log {
         return Err("log: the access log cannot move at a reload; restart".to_owned());
     }
+    let samples = |settings: &Settings| {
+        let samples = settings.samples.as_ref();
+        samples.map(|samples| (samples.path.clone(), samples.rotation.clone()))
+    };
+    if samples(current) != samples(next) {
+        return Err("samples: path, size and files cannot change at a reload; restart".to_owned());
+    }
     let store = |settings: &Settings| settings.store.as_ref().map(|store| store.path.clone());
     if store(current) != store(next) {
         return Err("accounts.store: it cannot move at a reload; restart".to_owned());

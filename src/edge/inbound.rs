@@ -178,7 +178,7 @@ pub(super) fn authenticate(
 }
 
 /// The key a client shows, in either of its two places; two that differ are none.
-fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
+pub(super) fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
     let mut keys = headers
         .get_all(AUTHORIZATION)
         .iter()

@@ -24,6 +24,7 @@ mod passthrough;
 mod proxy;
 mod refusal;
 mod remainder;
+mod sampling;
 mod server;
 mod settings;
 mod signals;

@@ -28,6 +28,7 @@ use crate::edge::outbound::{self, Beside, Outbound, Trail};
 use crate::edge::passthrough;
 use crate::edge::refusal::Refusal;
 use crate::edge::remainder;
+use crate::edge::sampling;
 use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Pseudonym, Task};
 use crate::relay::{self, ClientGone};
 use crate::route::Facts;
@@ -152,7 +153,7 @@ impl Edge {
             Ok(Admitted::Chat(chat)) => {
                 let id = exchange.record.request_id.clone();
                 let booked = Arc::clone(&exchange.booked);
-                let job = chat.job(&id, &self.0, &booked);
+                let job = chat.job(&id, &self.0, &booked, exchange.asked.as_ref());
                 let timeout = chat.generation.settings.limits.client_write;
                 let mut client = Outbound::new(
                     session,
@@ -253,6 +254,7 @@ impl Edge {
             desk::estimate(session, exchange, &request).await;
             return Ok(Admitted::Done(Next::Answered));
         }
+        exchange.asked = sampling::asked(session.req_header(), &request.body, exchange);
         let headers = &session.req_header().headers;
         let about = dialect::about(&request);
         let facts = Facts {

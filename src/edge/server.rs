@@ -32,7 +32,7 @@ use crate::edge::visit::Reception;
 use crate::edge::{descriptors, fault};
 use crate::relay::{Allowance, Budget};
 use crate::route::Route;
-use crate::telemetry::{AccessLog, Destination, History, Known, Metrics, ReloadResult};
+use crate::telemetry::{AccessLog, Destination, History, Known, Metrics, ReloadResult, Samples};
 
 /// Retries of a target, and attempts at targets that are known to be down, beside one for each
 /// answer: so many an exchange…
@@ -82,7 +82,7 @@ impl Running {
     /// Binds every listener and serves. Needs a tokio runtime.
     ///
     /// # Errors
-    /// An address that cannot be bound, an access log or a store of usage that cannot be opened.
+    /// An address that cannot be bound, an access log, samples or a store of usage that cannot be opened.
     pub fn start(
         settings: Settings,
         load: Load,
@@ -90,6 +90,7 @@ impl Running {
     ) -> Result<Self, StartError> {
         let log = access_log(&settings, &metrics)
             .map_err(|source| StartError::log(&settings.log.access, source))?;
+        let samples = samples(&settings, &metrics)?;
         let store = store(&settings, &metrics)?;
         let ledger = ledger(&settings, &metrics)?;
         if let Some(store) = &store {
@@ -114,6 +115,7 @@ impl Running {
             log,
             history: History::default(),
             started: Instant::now(),
+            samples,
             store,
             budget,
             ledger: Arc::new(ledger),
@@ -163,7 +165,7 @@ impl Running {
         match self.shared.generations.reload(listeners_unchanged) {
             Ok(generation) => {
                 self.adopt(&generation);
-                self.shared.log.reopen();
+                self.reopen_log();
                 self.shared
                     .metrics
                     .reloaded(ReloadResult::Applied(generation.number));
@@ -178,9 +180,10 @@ impl Running {
         }
     }
 
-    /// Opens the access log's file anew.
+    /// Opens the files of the access log and of the samples anew.
     pub fn reopen_log(&self) {
         self.shared.log.reopen();
+        self.shared.samples.reopen();
     }
 
     /// Takes no more, lets what runs end within the drain's time, then ends it with an error
@@ -227,6 +230,7 @@ impl Running {
     /// Waits for what was told and booked to be written: for the end of the process.
     fn write_out(&self) {
         self.shared.log.flush(LOG_FLUSH);
+        self.shared.samples.flush(LOG_FLUSH);
         if let Some(store) = &self.shared.store {
             store.close(STORE_FLUSH);
         }
@@ -353,6 +357,16 @@ fn access_log(settings: &Settings, metrics: &Metrics) -> io::Result<AccessLog> {
         settings.log.queue,
         metrics.access_log_dropped(),
     )
+}
+
+fn samples(settings: &Settings, metrics: &Metrics) -> Result<Samples, StartError> {
+    let Some(settings) = &settings.samples else {
+        return Ok(Samples::off());
+    };
+    Samples::open(settings, metrics.samples_dropped()).map_err(|source| StartError::Samples {
+        path: settings.path.clone(),
+        source,
+    })
 }
 
 fn store(settings: &Settings, metrics: &Metrics) -> Result<Option<Store>, StartError> {

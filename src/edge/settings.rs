@@ -14,6 +14,7 @@ use crate::account::{Keys, Quotas};
 use crate::dialect::Profile;
 use crate::exchange::Dialect;
 use crate::route::Routes;
+use crate::telemetry::SampleSettings;
 use crate::units::ByteSize;
 use crate::upstream::ProviderSpec;
 
@@ -38,6 +39,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Access log and diagnostics.
     pub log: LogSettings,
+    /// What is sampled; `None` samples nothing.
+    pub samples: Option<SampleSettings>,
     /// Where usage is kept; `None` keeps none.
     pub store: Option<StoreSettings>,
     /// Where machines share their counts; `None`: each counts for itself.

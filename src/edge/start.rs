@@ -27,6 +27,14 @@ pub enum StartError {
         /// What the kernel said.
         source: io::Error,
     },
+    /// The file of samples cannot be opened.
+    #[error("cannot open the samples {}: {source}", path.display())]
+    Samples {
+        /// The file as configured.
+        path: PathBuf,
+        /// What the kernel said.
+        source: io::Error,
+    },
     /// The store of usage cannot be used, and only a person can mend it.
     #[error("cannot use the store of usage: {0}")]
     Store(#[from] StoreError),

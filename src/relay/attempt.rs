@@ -209,10 +209,11 @@ impl Turn<'_> {
         let head = self.waited(call.head()).await?.map_err(Why::Call)?;
         self.record.first_byte = Some(self.begun.elapsed());
         self.record.status = Some(head.status);
+        let media = head.content_type().map(media_type).unwrap_or_default();
+        self.record.reply.is_of(media);
         if head.status != 200 {
             return Ok(Kind::Bad);
         }
-        let media = head.content_type().map(media_type).unwrap_or_default();
         match self.form() {
             Form::Stream if media.eq_ignore_ascii_case("text/event-stream") => Ok(Kind::Stream),
             Form::Whole if media.eq_ignore_ascii_case("application/json") => Ok(Kind::Whole),
@@ -238,7 +239,10 @@ impl Turn<'_> {
                 Raced::Outside(never) => match never {},
                 Raced::Gate => pump.tick(now),
                 Raced::Expired(expired) => pump.broken_off(Why::Expired(expired), now),
-                Raced::Done(Ok(Some(bytes))) => pump.chunk(bytes, now),
+                Raced::Done(Ok(Some(bytes))) => {
+                    self.record.reply.came(&bytes);
+                    pump.chunk(bytes, now)
+                }
                 Raced::Done(Ok(None)) => pump.finish(now),
                 Raced::Done(Err(error)) => pump.broken_off(Why::Call(error), now),
             };

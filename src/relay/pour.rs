@@ -92,7 +92,10 @@ impl Turn<'_> {
                     return End::Broken(Why::Malformed);
                 };
                 let came = match raced {
-                    Raced::Done(Ok(Some(bytes))) => pump.chunk(bytes, now),
+                    Raced::Done(Ok(Some(bytes))) => {
+                        self.record.reply.came(&bytes);
+                        pump.chunk(bytes, now)
+                    }
                     Raced::Done(Ok(None)) => pump.finish(now),
                     Raced::Done(Err(error)) => pump.broken_off(Why::Call(error), now),
                     Raced::Expired(expired) => pump.broken_off(Why::Expired(expired), now),

@@ -38,6 +38,7 @@ pub(super) async fn read(
             Raced::Done(Ok(Some(bytes))) => bytes,
         };
         now = Instant::now();
+        turn.record.reply.came(&bytes);
         turn.watch.clocks.progressed(now, Tokens(0));
         if turn.body.len().saturating_add(bytes.len()) > limit.as_len() {
             return Err(Why::TooLarge);

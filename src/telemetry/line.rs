@@ -153,7 +153,7 @@ impl<'a> Line<'a> {
 }
 
 #[derive(Serialize)]
-struct AttemptLine<'a> {
+pub(super) struct AttemptLine<'a> {
     target: Cow<'a, str>,
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -188,6 +188,14 @@ struct AttemptLine<'a> {
 }
 
 impl<'a> AttemptLine<'a> {
+    /// The attempt, but for the words that are the provider's own.
+    pub(super) fn without_code(attempt: &'a Attempt) -> Self {
+        Self {
+            provider_code: None,
+            ..Self::of(attempt)
+        }
+    }
+
     fn of(attempt: &'a Attempt) -> Self {
         Self {
             target: plain(&attempt.target),
@@ -293,7 +301,7 @@ fn as_text<S: Serializer>(time: &Timestamp, to: S) -> Result<S::Ok, S::Error> {
 }
 
 /// Milliseconds with three decimals at most; past 71 minutes whole ones will do.
-fn millis(duration: Duration) -> f64 {
+pub(super) fn millis(duration: Duration) -> f64 {
     match u32::try_from(duration.as_micros()) {
         Ok(micros) => f64::from(micros) / 1e3,
         Err(_) => (duration.as_secs_f64() * 1e3).round(),
@@ -302,7 +310,7 @@ fn millis(duration: Duration) -> f64 {
 
 /// The text without control characters (JSON escapes them, but what reads the log may unescape
 /// them on a terminal) and no longer than [`TEXT_LIMIT`] characters.
-fn plain(text: &str) -> Cow<'_, str> {
+pub(super) fn plain(text: &str) -> Cow<'_, str> {
     if text.len() <= TEXT_LIMIT && !text.chars().any(char::is_control) {
         return Cow::Borrowed(text);
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::exchange::{Bill, Class, Delivery, Pseudonym};
+use crate::telemetry::reply::Reply;
 use crate::units::{MicroUsd, Tokens};
 
 /// What happened in one exchange.
@@ -198,6 +199,8 @@ pub struct Attempt {
     pub first_token: Option<Duration>,
     /// From its beginning to its end.
     pub total: Duration,
+    /// What came as its answer: for samples.
+    pub reply: Reply,
 }
 
 impl Attempt {
@@ -221,6 +224,7 @@ impl Attempt {
             first_byte: None,
             first_token: None,
             total: Duration::ZERO,
+            reply: Reply::default(),
         }
     }
 }

@@ -42,6 +42,7 @@ mod relay_hedge;
 mod relay_nagle;
 mod relay_stage;
 mod shared;
+mod samples;
 mod smoke;
 mod store;
 mod support;

@@ -6,6 +6,7 @@ mod accounts;
 mod advice;
 mod marked;
 mod route;
+mod samples;
 mod spending;
 mod store;
 
@@ -72,6 +73,7 @@ pub fn print(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
     }
     print_limits(&settings.limits, out)?;
     print_log(&settings.log, out)?;
+    samples::print(settings.samples.as_ref(), out)?;
     store::print(settings.store.as_ref(), out)?;
     writeln!(
         out,

@@ -8,6 +8,7 @@ mod policy;
 mod profile;
 mod route;
 mod shared;
+mod samples;
 mod store;
 mod value;
 
@@ -34,6 +35,7 @@ pub use self::route::{
     ThinkingFile, TierBalanceFile, TierFile, UpstreamStreamFile, VariantFile, WhenFile,
 };
 pub use self::shared::SharedFile;
+pub use self::samples::{AlwaysFile, SamplesFile, SamplesOnFile};
 pub use self::store::{OnFailureFile, StoreFile, StoreOnFile};
 pub use self::value::{
     AddressFile, DaysFile, DigestFile, DurationFile, MomentFile, NetworkFile, OffFile, PercentFile,
@@ -69,6 +71,8 @@ pub struct ConfigFile {
     pub limits: Option<LimitsFile>,
     /// Where log lines go.
     pub log: Option<LogFile>,
+    /// Exchanges that are told in full, attempt by attempt. Default: none.
+    pub samples: Option<SamplesFile>,
     /// The end of the process.
     pub drain: Option<DrainFile>,
     /// Whether secrets may stand in this file itself. Default: false.

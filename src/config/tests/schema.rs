@@ -82,12 +82,13 @@ defaults: {????: 0}
 passthrough: {????: 0}
 limits: {????: 0}
 log: {????: 0}
+samples: {????: 0}
 accounts: {????: 0, store: {????: 0}, shared: {????: 0}}
 drain: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 40] = [
+const SECTIONS: [(&str, &str); 41] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
@@ -127,6 +128,7 @@ const SECTIONS: [(&str, &str); 40] = [
     ("passthrough.", "PassthroughFile"),
     ("limits.", "LimitsFile"),
     ("log.", "LogFile"),
+    ("samples.", "SamplesOnFile"),
     ("accounts.", "AccountsFile"),
     ("accounts.store.", "StoreOnFile"),
     ("accounts.shared.", "SharedFile"),

@@ -8,5 +8,7 @@ mod sink;
 
 pub use access::AccessLog;
 pub use diagnostics::{DiagnosticsError, diagnostics};
-pub use output::Destination;
+pub(super) use output::Output;
+pub use output::{Destination, Rotation, numbered};
 pub use sink::Flushed;
+pub(super) use sink::{Complaints, Sink};

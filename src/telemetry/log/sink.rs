@@ -22,7 +22,7 @@ const COMPLAINT_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether write errors are told in the diagnostics. Those of the diagnostics themselves cannot be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Complaints {
+pub(in crate::telemetry) enum Complaints {
     /// At most once a second.
     Logged,
     /// Counted only.
@@ -38,9 +38,29 @@ pub enum Flushed {
     TimedOut,
 }
 
+/// What waits in the queue.
+enum Entry {
+    /// A line as it is.
+    Line(Vec<u8>),
+    /// A line that the writer makes: work that no request should wait for.
+    Work(Work),
+}
+
+/// Makes a line, bounded by itself.
+pub(in crate::telemetry) type Work = Box<dyn FnOnce() -> Vec<u8> + Send>;
+
+impl Entry {
+    fn into_line(self) -> Vec<u8> {
+        match self {
+            Self::Line(line) => line,
+            Self::Work(work) => work(),
+        }
+    }
+}
+
 /// The queue's entrance. Once it is dropped, the writer ends with the last line.
-pub(super) struct Sink {
-    queue: SyncSender<Vec<u8>>,
+pub(in crate::telemetry) struct Sink {
+    queue: SyncSender<Entry>,
     accepted: AtomicU64,
     shared: Arc<Shared>,
 }
@@ -55,7 +75,7 @@ struct Shared {
 
 impl Sink {
     /// Starts the writer. `capacity` is in lines.
-    pub(super) fn start(
+    pub(in crate::telemetry) fn start(
         name: &'static str,
         output: Output,
         capacity: usize,
@@ -92,26 +112,35 @@ impl Sink {
     /// room the line is dropped and counted.
     pub(super) fn push(&self, mut line: Vec<u8>) {
         cut(&mut line);
-        if !self.accepts(line) {
+        self.offer(Entry::Line(line));
+    }
+
+    /// Queues a line that is still to be made, by the writer. Never waits either.
+    pub(in crate::telemetry) fn push_work(&self, work: Work) {
+        self.offer(Entry::Work(work));
+    }
+
+    fn offer(&self, entry: Entry) {
+        if !self.accepts(entry) {
             self.shared.dropped.inc();
         }
     }
 
     /// Has the output opened anew before the next write.
-    pub(super) fn reopen(&self) {
+    pub(in crate::telemetry) fn reopen(&self) {
         self.shared.reopen.store(true, Ordering::Release);
         // An empty line wakes an idle writer. With a full queue it is awake anyway.
-        self.accepts(Vec::new());
+        self.accepts(Entry::Line(Vec::new()));
     }
 
-    fn accepts(&self, line: Vec<u8>) -> bool {
-        let sent = self.queue.try_send(line).is_ok();
+    fn accepts(&self, entry: Entry) -> bool {
+        let sent = self.queue.try_send(entry).is_ok();
         self.accepted.fetch_add(u64::from(sent), Ordering::Relaxed);
         sent
     }
 
     /// Waits until the writer is done with every line accepted so far.
-    pub(super) fn flush(&self, at_most: Duration) -> Flushed {
+    pub(in crate::telemetry) fn flush(&self, at_most: Duration) -> Flushed {
         let accepted = self.accepted.load(Ordering::Relaxed);
         let mut finished = self.shared.finished.lock();
         let behind = |finished: &mut u64| *finished < accepted;
@@ -129,7 +158,7 @@ impl Sink {
 
 struct Writer {
     name: &'static str,
-    lines: Receiver<Vec<u8>>,
+    lines: Receiver<Entry>,
     output: Output,
     shared: Arc<Shared>,
     complaints: Complaints,
@@ -141,16 +170,17 @@ impl Writer {
         let mut batch = Vec::with_capacity(BATCH + LINE_LIMIT);
         while let Ok(first) = self.lines.recv() {
             let mut number = 1;
-            batch.extend_from_slice(&first);
+            batch.extend_from_slice(&first.into_line());
             while batch.len() < BATCH {
                 let Ok(line) = self.lines.try_recv() else {
                     break;
                 };
                 number += 1;
-                batch.extend_from_slice(&line);
+                batch.extend_from_slice(&line.into_line());
             }
             self.write(&batch);
             batch.clear();
+            batch.shrink_to(BATCH + LINE_LIMIT);
             *self.shared.finished.lock() += number;
             self.shared.progress.notify_all();
         }

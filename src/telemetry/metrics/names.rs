@@ -79,6 +79,8 @@ families! {
         "1 while the process finishes what is under way before it ends.";
     ACCESS_LOG_DROPPED = "segue_access_log_dropped_total" []
         "Access-log lines that found no room or could not be written.";
+    SAMPLES_DROPPED = "segue_samples_dropped_total" []
+        "Samples that found no room or could not be written.";
     DIAGNOSTICS_DROPPED = "segue_diagnostics_dropped_total" []
         "Diagnostic lines that found no room or could not be written.";
     BUDGET_USED = "segue_budget_used_ratio" ["scope", "quota", "period"]

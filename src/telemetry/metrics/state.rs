@@ -226,6 +226,11 @@ impl Metrics {
         self.access_log_dropped.clone()
     }
 
+    /// The counter that the samples are to be opened with.
+    pub fn samples_dropped(&self) -> IntCounter {
+        self.samples_dropped.clone()
+    }
+
     /// Whether the store of usage fails.
     pub fn store_failing(&self) -> IntGauge {
         self.store_failing.clone()
