@@ -16,6 +16,7 @@ use super::routes;
 use super::section::Section;
 use super::store;
 use super::targets::{Providers, Vendor};
+use super::traces;
 use crate::account::store::StoreSettings;
 use crate::account::{Quota, Quotas};
 use crate::edge::{Limits, ProviderSettings, Settings};
@@ -59,6 +60,7 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
     let limits = section.or("limits", Limits::default(), limits::read);
     let log = section.or("log", limits::shipped_log(), limits::log);
     let drain = section.or("drain", limits::DRAIN, limits::drain);
+    let traces = section.maybe("traces", traces::read);
     section.close();
     Ok(Settings {
         admin: admin?,
@@ -69,6 +71,7 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
         passthrough: passthrough?,
         limits: limits?,
         log: log?,
+        traces: traces?,
         store: store?,
         drain: drain?,
         listeners: listeners?,

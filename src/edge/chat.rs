@@ -12,7 +12,7 @@ use crate::edge::generation::Generation;
 use crate::edge::outbound;
 use crate::exchange::{Fault, Request};
 use crate::relay::{Booked, Fallback, Hold, Job, LiveRoute, Report};
-use crate::telemetry::Outcome;
+use crate::telemetry::{Outcome, Trace};
 
 /// A chat request and where it goes.
 pub(super) struct Chat {
@@ -24,6 +24,8 @@ pub(super) struct Chat {
     pub(super) started: Instant,
     /// What it may still take.
     pub(super) purse: Purse,
+    /// Where it stands in its trace.
+    pub(super) trace: Option<Trace>,
     /// The memory that its body takes.
     pub(super) _hold: Hold,
 }
@@ -51,6 +53,7 @@ impl Chat {
             stop: shared.stop.clone(),
             purse: &self.purse,
             booked,
+            trace: self.trace.as_ref(),
             contract: OnceLock::new(),
         }
     }

@@ -18,7 +18,7 @@ use crate::edge::inbound;
 use crate::edge::strikes::Strikes;
 use crate::exchange::Dialect;
 use crate::relay::{Allowance, Booked, Budget};
-use crate::telemetry::{AccessLog, Gauged, Metrics, Outcome, Protocol, Record};
+use crate::telemetry::{AccessLog, Gauged, Metrics, Outcome, Protocol, Record, Trace, Traces};
 use crate::upstream::{PeerLease, Provider};
 
 /// What all exchanges share.
@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) generations: Generations,
     pub(super) metrics: Arc<Metrics>,
     pub(super) log: AccessLog,
+    /// Where their spans go.
+    pub(super) traces: Option<Traces>,
     /// Where exchanges are booked.
     pub(super) store: Option<Store>,
     pub(super) budget: Arc<Budget>,
@@ -121,6 +123,9 @@ impl Exchange {
         };
         slot.shared.metrics.observe(&self.record);
         slot.shared.log.write(&self.record);
+        if let Some(traces) = &slot.shared.traces {
+            traces.export(&self.record, self.begun);
+        }
         if let Some(store) = &slot.shared.store {
             let request_id = std::mem::take(&mut self.record.request_id);
             let spent = self.purse.spent();
@@ -133,6 +138,10 @@ impl Exchange {
     pub(super) fn open(&mut self, session: &mut ServerSession) {
         self.dialect = inbound::dialect(session.req_header());
         self.record.request_id = inbound::request_id(&session.req_header().headers);
+        if let Some(traces) = &self.generation.settings.traces {
+            let parent = inbound::traceparent(&session.req_header().headers);
+            self.record.trace = Trace::begin(parent, traces.share);
+        }
         if session.is_http2() {
             self.record.protocol = Protocol::H2;
         }

@@ -30,7 +30,7 @@ use crate::edge::status::Status;
 use crate::edge::visit::Reception;
 use crate::edge::{descriptors, fault};
 use crate::relay::{Allowance, Budget};
-use crate::telemetry::{AccessLog, Destination, Known, Metrics, ReloadResult};
+use crate::telemetry::{AccessLog, Destination, Known, Metrics, ReloadResult, Traces};
 
 /// Retries of a target, and attempts at targets that are known to be down, beside one for each
 /// answer: so many an exchange…
@@ -49,6 +49,9 @@ const STORE_QUEUE: usize = 8_192;
 
 /// How long the store may take to write what waits.
 const STORE_FLUSH: Duration = Duration::from_secs(5);
+
+/// How long the collector of traces may take to take what waits.
+const TRACES_FLUSH: Duration = Duration::from_secs(5);
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,7 @@ impl Running {
         let log = access_log(&settings, &metrics)
             .map_err(|source| StartError::log(&settings.log.access, source))?;
         let store = store(&settings, &metrics)?;
+        let traces = traces(&settings, &metrics)?;
         let ledger = Arc::<Ledger>::default();
         if let Some(store) = &store {
             ledger.restore(store.spent());
@@ -107,6 +111,7 @@ impl Running {
             generations: Generations::first(settings, load),
             metrics,
             log,
+            traces,
             store,
             budget,
             ledger,
@@ -222,6 +227,9 @@ impl Running {
         if let Some(store) = &self.shared.store {
             store.close(STORE_FLUSH);
         }
+        if let Some(traces) = &self.shared.traces {
+            traces.close(TRACES_FLUSH);
+        }
     }
 
     fn serve(&mut self, listeners: Vec<Listener>) {
@@ -287,6 +295,9 @@ impl Running {
         self.shared.budget.set_limit(settings.limits.buffered);
         if let (Some(store), Some(settings)) = (&self.shared.store, &settings.store) {
             store.set_retention(settings.retention);
+        }
+        if let (Some(traces), Some(settings)) = (&self.shared.traces, &settings.traces) {
+            traces.adopt(settings.clone());
         }
         for (front, settings) in self.fronts.iter().zip(&settings.listeners) {
             if let (Some(tls), Some(settings)) = (&front.tls, &settings.tls)
@@ -355,6 +366,12 @@ fn store(settings: &Settings, metrics: &Metrics) -> Result<Option<Store>, StartE
         lost: metrics.store_lost(),
     };
     Ok(Some(Store::start(settings, STORE_QUEUE, meters)?))
+}
+
+fn traces(settings: &Settings, metrics: &Metrics) -> Result<Option<Traces>, StartError> {
+    let settings = settings.traces.clone();
+    let started = settings.map(|settings| Traces::start(settings, metrics.spans()));
+    started.transpose().map_err(StartError::Traces)
 }
 
 /// What Pingora's proxy takes from its own configuration: for the passthrough alone.

@@ -13,6 +13,7 @@ use crate::account::{Keys, Quotas};
 use crate::dialect::Profile;
 use crate::exchange::Dialect;
 use crate::route::Routes;
+use crate::telemetry::TraceSettings;
 use crate::units::ByteSize;
 use crate::upstream::ProviderSpec;
 
@@ -37,6 +38,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Access log and diagnostics.
     pub log: LogSettings,
+    /// Where spans go; `None` makes none.
+    pub traces: Option<TraceSettings>,
     /// Where usage is kept; `None` keeps none.
     pub store: Option<StoreSettings>,
     /// How long running streams may go on after TERM.

@@ -29,6 +29,9 @@ pub enum StartError {
     /// The store of usage cannot be used, and only a person can mend it.
     #[error("cannot use the store of usage: {0}")]
     Store(#[from] StoreError),
+    /// The exporter of traces has no thread to run on.
+    #[error("cannot export traces: {0}")]
+    Traces(#[source] io::Error),
     /// The access log cannot go to standard output.
     #[error("cannot write the access log to standard output: {0}")]
     LogStdout(#[source] io::Error),

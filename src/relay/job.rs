@@ -14,7 +14,7 @@ use crate::relay::booked::Booked;
 use crate::relay::budget::Budget;
 use crate::relay::live::{Fallback, LiveRoute};
 use crate::route::{Contract, Contracts, Policy, Target};
-use crate::telemetry::{Attempt, Outcome};
+use crate::telemetry::{Attempt, Outcome, Trace};
 use crate::units::{ByteSize, Tokens};
 
 /// One exchange to carry: the request, where it may go and what it may take.
@@ -45,6 +45,8 @@ pub struct Job<'a> {
     pub purse: &'a Purse,
     /// Where its attempts are booked.
     pub booked: &'a Booked,
+    /// Where it stands in its trace, if traces are on.
+    pub trace: Option<&'a Trace>,
     /// What its whole answers are held against, once somebody has asked for it.
     pub contract: OnceLock<Option<Contract>>,
 }

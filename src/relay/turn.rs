@@ -20,7 +20,7 @@ use crate::relay::verdict::{Judgement, Why};
 use crate::relay::walk::WayOut;
 use crate::relay::watch::Watch;
 use crate::route::{Place, Target};
-use crate::telemetry::{Attempt, AttemptKind, ProviderCode};
+use crate::telemetry::{Attempt, AttemptKind, ProviderCode, SpanId};
 use crate::upstream::{Call, Settled};
 
 /// One attempt at one target. Dropped, it closes its connection and gives its leave back; if its
@@ -80,6 +80,8 @@ impl<'j> Turn<'j> {
             watch: Watch::new(clocks),
             record: Attempt {
                 kind,
+                begun: Some(begun),
+                span: job.trace.and_then(|_| SpanId::random()),
                 ..Attempt::at(Arc::clone(&lane.target.name))
             },
             begun,

@@ -7,6 +7,7 @@ mod log;
 mod metrics;
 mod record;
 mod time;
+mod traces;
 
 pub use log::{AccessLog, Destination, DiagnosticsError, Flushed, diagnostics};
 pub use metrics::{
@@ -17,3 +18,7 @@ pub use record::{
     cost, fallback_reason,
 };
 pub use time::Timestamp;
+pub use traces::{
+    Sampling, Share, SpanId, TRACEPARENT, TRACESTATE, Trace, TraceId, TraceMeters, TraceSettings,
+    Traces,
+};

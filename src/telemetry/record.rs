@@ -4,9 +4,10 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::exchange::{Bill, Class, Delivery, Pseudonym};
+use crate::telemetry::traces::{SpanId, Trace};
 use crate::units::{MicroUsd, Tokens};
 
 /// What happened in one exchange.
@@ -16,6 +17,8 @@ pub struct Record {
     pub began: SystemTime,
     /// Its id, as in `x-request-id`.
     pub request_id: String,
+    /// Where it stands in its trace, if traces are on.
+    pub trace: Option<Trace>,
     /// The client key's name; never the key.
     pub key: Option<Arc<str>>,
     /// Which session it belongs to, where the client says so.
@@ -67,6 +70,7 @@ impl Record {
         Self {
             began,
             request_id,
+            trace: None,
             key: None,
             session: None,
             user: None,
@@ -166,6 +170,10 @@ pub fn fallback_reason(attempts: &[Attempt], answering: &str) -> Option<&'static
 pub struct Attempt {
     /// `provider/model`.
     pub target: Arc<str>,
+    /// When it began.
+    pub begun: Option<Instant>,
+    /// Its span, if traces are on.
+    pub span: Option<SpanId>,
     /// The provider's status, if a head came.
     pub status: Option<u16>,
     /// Why it was made.
@@ -203,6 +211,8 @@ impl Attempt {
     pub fn at(target: Arc<str>) -> Self {
         Self {
             target,
+            begun: None,
+            span: None,
             status: None,
             kind: AttemptKind::First,
             error: None,

@@ -8,6 +8,7 @@ mod policy;
 mod profile;
 mod route;
 mod store;
+mod traces;
 mod value;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub use self::route::{
     ThinkingFile, TierBalanceFile, TierFile, UpstreamStreamFile, VariantFile, WhenFile,
 };
 pub use self::store::{OnFailureFile, StoreFile, StoreOnFile};
+pub use self::traces::TracesFile;
 pub use self::value::{
     AddressFile, DaysFile, DigestFile, DurationFile, MomentFile, NetworkFile, OffFile, PercentFile,
     SecretFile, SizeFile, TagFile, TargetName,
@@ -67,6 +69,8 @@ pub struct ConfigFile {
     pub limits: Option<LimitsFile>,
     /// Where log lines go.
     pub log: Option<LogFile>,
+    /// OpenTelemetry traces; without it there are none.
+    pub traces: Option<TracesFile>,
     /// The end of the process.
     pub drain: Option<DrainFile>,
     /// Whether secrets may stand in this file itself. Default: false.

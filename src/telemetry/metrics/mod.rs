@@ -18,6 +18,7 @@ use prometheus::{
 
 use self::money::Money;
 use self::names::Family;
+use crate::telemetry::traces::TraceMeters;
 
 pub use self::process::descriptor_limit;
 pub use self::series::Known;
@@ -80,6 +81,7 @@ pub struct Metrics {
     store_entries: IntCounter,
     store_lost: IntCounter,
     store_waiting: IntGauge,
+    spans: TraceMeters,
 }
 
 impl Metrics {
@@ -130,6 +132,11 @@ impl Metrics {
             store_entries: counter(to, names::STORE_ENTRIES)?,
             store_lost: counter(to, names::STORE_LOST)?,
             store_waiting: gauge(to, names::STORE_WAITING)?,
+            spans: TraceMeters {
+                exported: counter(to, names::SPANS_EXPORTED)?,
+                dropped: counter(to, names::SPANS_DROPPED)?,
+                failures: counter(to, names::SPAN_EXPORT_FAILURES)?,
+            },
         })
     }
 

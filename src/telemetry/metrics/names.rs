@@ -89,6 +89,12 @@ families! {
         "Exchanges that the store of usage had no room for, or gave up.";
     STORE_WAITING = "segue_store_waiting_entries" []
         "Exchanges that wait to be written to the store of usage.";
+    SPANS_EXPORTED = "segue_spans_exported_total" []
+        "Spans that the collector of traces took.";
+    SPANS_DROPPED = "segue_spans_dropped_total" []
+        "Spans that found no room, were given up, or were not wanted by the collector.";
+    SPAN_EXPORT_FAILURES = "segue_span_export_failures_total" []
+        "Exports of spans that failed, each try for itself.";
     BUILD = "segue_build_info" ["version"]
         "Always 1.";
     RESIDENT = "process_resident_memory_bytes" []

@@ -1,0 +1,1 @@
+//! The exporter against collectors that take, refuse, hang and are not there.
