@@ -42,4 +42,5 @@ mod relay_stage;
 mod smoke;
 mod store;
 mod support;
+mod traces;
 mod variants;

@@ -131,6 +131,7 @@ async fn booked(then: Then) -> Vec<Attempt> {
         stop,
         purse: &purse,
         booked: &booked,
+        trace: None,
         contract: OnceLock::new(),
     };
     let mut client = Fake {
