@@ -22,7 +22,8 @@ pub(super) const ERROR: u8 = 2;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Span {
     pub(super) trace_id: String,
-    pub(super) span_id: String,
+    #[serde(rename = "spanId")]
+    pub(super) id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) parent_span_id: Option<String>,
     pub(super) flags: u32,
@@ -67,34 +68,30 @@ struct Attribute {
 }
 
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
 enum Value {
-    StringValue(Cow<'static, str>),
-    IntValue(String),
-    DoubleValue(f64),
+    #[serde(rename = "stringValue")]
+    Text(Cow<'static, str>),
+    #[serde(rename = "intValue")]
+    Whole(String),
+    #[serde(rename = "doubleValue")]
+    Decimal(f64),
 }
 
 impl Attributes {
     pub(super) fn text(&mut self, key: &'static str, text: Option<&str>) {
-        self.put(
-            key,
-            text.map(|text| Value::StringValue(text.to_owned().into())),
-        );
+        self.put(key, text.map(|text| Value::Text(text.to_owned().into())));
     }
 
     pub(super) fn word(&mut self, key: &'static str, word: Option<&'static str>) {
-        self.put(key, word.map(|word| Value::StringValue(word.into())));
+        self.put(key, word.map(|word| Value::Text(word.into())));
     }
 
     pub(super) fn whole(&mut self, key: &'static str, number: Option<u64>) {
-        self.put(
-            key,
-            number.map(|number| Value::IntValue(number.to_string())),
-        );
+        self.put(key, number.map(|number| Value::Whole(number.to_string())));
     }
 
     pub(super) fn decimal(&mut self, key: &'static str, number: Option<f64>) {
-        self.put(key, number.map(Value::DoubleValue));
+        self.put(key, number.map(Value::Decimal));
     }
 
     fn put(&mut self, key: &'static str, value: Option<Value>) {

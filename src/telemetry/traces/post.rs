@@ -113,12 +113,11 @@ fn uri(settings: &TraceSettings) -> String {
 /// The wait in a `Retry-After`: seconds, or a moment (RFC 9110, 10.2.3).
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let moment = httpdate::parse_http_date(text).ok()?;
-            moment.duration_since(now).unwrap_or_default()
-        }
+    let wait = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let moment = httpdate::parse_http_date(text).ok()?;
+        moment.duration_since(now).unwrap_or_default()
     };
     Some(wait.min(LONGEST_WAIT))
 }

@@ -64,7 +64,7 @@ impl Queue {
 
     /// The next batch, once it is full or has waited long enough; `None` at the end. At least one
     /// exchange, however many spans that has.
-    pub(super) fn take(&self) -> Option<Vec<Box<Ended>>> {
+    pub(super) fn take(&self) -> Option<Vec<Ended>> {
         let mut state = self.state.lock();
         loop {
             if state.spans < BATCH && state.closing.is_none() {
@@ -130,7 +130,7 @@ impl Queue {
 }
 
 impl State {
-    fn batch(&mut self) -> Vec<Box<Ended>> {
+    fn batch(&mut self) -> Vec<Ended> {
         let mut batch = Vec::new();
         let mut taken = 0;
         while let Some(next) = self.waiting.front() {
@@ -139,7 +139,7 @@ impl State {
                 break;
             }
             taken += number;
-            batch.extend(self.waiting.pop_front());
+            batch.extend(self.waiting.pop_front().map(|next| *next));
         }
         self.spans -= taken;
         batch

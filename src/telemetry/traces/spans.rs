@@ -76,7 +76,7 @@ fn exchange(record: &Record, trace: &Trace) -> Span {
     }
     Span {
         trace_id: trace.id.to_string(),
-        span_id: trace.span.to_string(),
+        id: trace.span.to_string(),
         parent_span_id: trace.parent.map(|parent| parent.to_string()),
         flags: RECORDED | PARENT_IS_TOLD | remote,
         name: named(record.endpoint, route),
@@ -124,7 +124,7 @@ fn child(record: &Record, attempt: &Attempt, trace: &Trace, begun: Instant) -> O
     });
     Some(Span {
         trace_id: trace.id.to_string(),
-        span_id: attempt.span?.to_string(),
+        id: attempt.span?.to_string(),
         parent_span_id: Some(trace.span.to_string()),
         flags: RECORDED | PARENT_IS_TOLD,
         name: named(record.endpoint, model),
