@@ -43,7 +43,7 @@ fn every_key_of_traces_is_taken_and_no_secret_is_shown() {
 #[test]
 fn mistakes_in_traces_are_told_without_their_secrets() {
     for (text, rule) in [
-        ("{}", "traces.otlp"),
+        ("{}", "the key `otlp` is missing"),
         ("{otlp: 'ftp://a'}", "traces.otlp"),
         ("{otlp: 'http://user:canary@a/'}", "user info"),
         ("{otlp: 'http://a', share: 0%}", "traces.share"),
