@@ -82,7 +82,7 @@ impl<'a> Hedging<'a> {
 }
 
 /// `5%` or `0.05`.
-fn share(cursor: &Cursor<'_>) -> Read<f64> {
+pub(super) fn share(cursor: &Cursor<'_>) -> Read<f64> {
     let text = cursor.scalar("a share such as 5% or 0.05")?;
     let share = match text.strip_suffix('%') {
         Some(percent) => decimal(percent).map(|percent| percent / 100.0),

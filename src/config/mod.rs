@@ -43,6 +43,7 @@ mod store;
 mod targets;
 mod tiers;
 mod timeouts;
+mod traces;
 mod url;
 mod variants;
 mod written;

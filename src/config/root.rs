@@ -18,6 +18,7 @@ use super::section::Section;
 use super::shared;
 use super::store;
 use super::targets::{Providers, Vendor};
+use super::traces;
 use crate::account::shared::SharedSettings;
 use crate::account::store::StoreSettings;
 use crate::account::{Quota, Quotas};
@@ -69,6 +70,7 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
         samples::read(cursor, providers.as_deref().unwrap_or_default())
     });
     let drain = section.or("drain", limits::DRAIN, limits::drain);
+    let traces = section.maybe("traces", traces::read);
     section.close();
     Ok(Settings {
         admin: admin?,
@@ -80,6 +82,7 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
         limits: limits?,
         log: log?,
         samples: samples?.flatten(),
+        traces: traces?,
         store: store?,
         shared: shared?,
         drain: drain?,

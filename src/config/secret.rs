@@ -16,17 +16,35 @@ const MAX_FILE: u64 = 64 << 10;
 /// permissions and an ACL, whatever the group bits say (systemd.exec(5), `LoadCredential=`).
 const SYSTEMD: &str = "/run/credentials/";
 
+/// How a secret may look.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// Without spaces.
+    Word,
+    /// With single spaces between words, as in `Basic …`.
+    Words,
+}
+
 /// Reads `env:NAME`, `file:PATH` or, where allowed, the value itself.
 pub(super) fn read(cursor: &Cursor<'_>) -> Read<Secret> {
+    written(cursor, Form::Word)
+}
+
+/// The same for a whole header value, in which there may be spaces.
+pub(super) fn words(cursor: &Cursor<'_>) -> Read<Secret> {
+    written(cursor, Form::Words)
+}
+
+fn written(cursor: &Cursor<'_>, form: Form) -> Read<Secret> {
     let text = cursor.text()?;
     if let Some(name) = text.strip_prefix("env:") {
-        return from_environment(cursor, name);
+        return from_environment(cursor, name, form);
     }
     if let Some(path) = text.strip_prefix("file:") {
-        return from_file(cursor, path);
+        return from_file(cursor, path, form);
     }
     match cursor.reading.literals.get() {
-        Literals::Allowed => checked(cursor, "the secret", text),
+        Literals::Allowed => checked(cursor, "the secret", text, form),
         Literals::Refused => cursor.fail(
             "a secret in the file itself is refused: \
              write env:NAME or file:PATH, or set `allow_literal_secrets: true`",
@@ -34,7 +52,7 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Secret> {
     }
 }
 
-fn from_environment(cursor: &Cursor<'_>, name: &str) -> Read<Secret> {
+fn from_environment(cursor: &Cursor<'_>, name: &str, form: Form) -> Read<Secret> {
     let letters = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     if name.is_empty() || !name.bytes().all(letters) {
         return cursor.fail("after env: comes a name of ASCII letters, digits and _");
@@ -46,10 +64,11 @@ fn from_environment(cursor: &Cursor<'_>, name: &str) -> Read<Secret> {
         cursor,
         &format!("the environment variable {name}"),
         &Zeroizing::new(value),
+        form,
     )
 }
 
-fn from_file(cursor: &Cursor<'_>, path: &str) -> Read<Secret> {
+fn from_file(cursor: &Cursor<'_>, path: &str, form: Form) -> Read<Secret> {
     if path.is_empty() || path.contains('\0') {
         return cursor.fail("after file: comes a path");
     }
@@ -76,18 +95,29 @@ fn from_file(cursor: &Cursor<'_>, path: &str) -> Read<Secret> {
         cursor,
         &format!("the file {shown}"),
         line.strip_suffix('\r').unwrap_or(line),
+        form,
     )
 }
 
 const NOT_VISIBLE: &str = "must hold visible ASCII only, without spaces";
 
 /// A secret goes into a header: anything but visible ASCII is a slip of copy and paste.
-fn checked(cursor: &Cursor<'_>, source: &str, value: &str) -> Read<Secret> {
+fn checked(cursor: &Cursor<'_>, source: &str, value: &str, form: Form) -> Read<Secret> {
     if value.is_empty() {
         return cursor.fail(format_args!("{source} is empty"));
     }
-    if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return cursor.fail(format_args!("{source} {NOT_VISIBLE}"));
+    let is_visible =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
+    match form {
+        Form::Word if !is_visible(value) => {
+            return cursor.fail(format_args!("{source} {NOT_VISIBLE}"));
+        }
+        Form::Words if !value.split(' ').all(is_visible) => {
+            return cursor.fail(format_args!(
+                "{source} must hold visible ASCII only, with single spaces between words"
+            ));
+        }
+        Form::Word | Form::Words => {}
     }
     Ok(Secret::new(value.to_owned()))
 }

@@ -12,7 +12,7 @@ use crate::edge::generation::Generation;
 use crate::edge::outbound;
 use crate::exchange::{Fault, Request};
 use crate::relay::{Booked, Fallback, Hold, Job, LiveRoute, Report};
-use crate::telemetry::{Asked, Outcome};
+use crate::telemetry::{Asked, Outcome, Trace};
 
 /// A chat request and where it goes.
 pub(super) struct Chat {
@@ -24,6 +24,8 @@ pub(super) struct Chat {
     pub(super) started: Instant,
     /// What it may still take.
     pub(super) purse: Purse,
+    /// Where it stands in its trace.
+    pub(super) trace: Option<Trace>,
     /// The memory that its body takes.
     pub(super) _hold: Hold,
 }
@@ -53,6 +55,7 @@ impl Chat {
             purse: &self.purse,
             booked,
             room: shared.samples.room(asked),
+            trace: self.trace.as_ref(),
             contract: OnceLock::new(),
         }
     }

@@ -18,7 +18,9 @@ use crate::edge::inbound;
 use crate::edge::strikes::Strikes;
 use crate::exchange::Dialect;
 use crate::relay::{Allowance, Booked, Budget};
-use crate::telemetry::{AccessLog, Asked, Gauged, History, Metrics, Outcome, Protocol, Record, Samples};
+use crate::telemetry::{
+    AccessLog, Asked, Gauged, History, Metrics, Outcome, Protocol, Record, Samples, Trace, Traces,
+};
 use crate::upstream::{PeerLease, Provider};
 
 /// What all exchanges share.
@@ -32,6 +34,8 @@ pub(super) struct Shared {
     pub(super) started: Instant,
     /// What is told in full of a few exchanges.
     pub(super) samples: Samples,
+    /// Where their spans go.
+    pub(super) traces: Option<Traces>,
     /// Where exchanges are booked.
     pub(super) store: Option<Store>,
     pub(super) budget: Arc<Budget>,
@@ -142,6 +146,9 @@ impl Exchange {
         slot.shared
             .samples
             .write(asked, &mut self.record, self.begun);
+        if let Some(traces) = &slot.shared.traces {
+            traces.export(&self.record, self.begun);
+        }
         if let Some(store) = &slot.shared.store {
             let request_id = std::mem::take(&mut self.record.request_id);
             let spent = self.purse.spent();
@@ -154,6 +161,10 @@ impl Exchange {
     pub(super) fn open(&mut self, session: &mut ServerSession) {
         self.dialect = inbound::dialect(session.req_header());
         self.record.request_id = inbound::request_id(&session.req_header().headers);
+        if let Some(traces) = &self.generation.settings.traces {
+            let parent = inbound::traceparent(&session.req_header().headers);
+            self.record.trace = Trace::begin(parent, traces.share);
+        }
         if session.is_http2() {
             self.record.protocol = Protocol::H2;
         }

@@ -163,6 +163,11 @@ pub(super) fn listeners_unchanged(current: &Settings, next: &Settings) -> Result
     if samples(current) != samples(next) {
         return Err("samples: path, size and files cannot change at a reload; restart".to_owned());
     }
+    let collector =
+        |settings: &Settings| settings.traces.as_ref().map(|traces| traces.otlp.clone());
+    if collector(current) != collector(next) {
+        return Err("traces: the collector cannot change at a reload; restart".to_owned());
+    }
     let store = |settings: &Settings| settings.store.as_ref().map(|store| store.path.clone());
     if store(current) != store(next) {
         return Err("accounts.store: it cannot move at a reload; restart".to_owned());

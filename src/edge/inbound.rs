@@ -24,6 +24,7 @@ use crate::edge::guard::{Gathered, Guard};
 use crate::edge::outbound::guard;
 use crate::exchange::{Dialect, Fault, FaultKind, Task};
 use crate::relay::{Budget, FORWARDED, Fallback, Hold};
+use crate::telemetry::TRACEPARENT;
 
 /// Room made for a body at once; beyond it the buffer grows as bytes come, not as they are
 /// announced.
@@ -131,6 +132,13 @@ pub(super) fn forwarded(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
         .iter()
         .filter_map(|name| Some((HeaderName::from_static(name), headers.get(*name)?.clone())))
         .collect()
+}
+
+/// The client's place in a trace, if it says just one.
+pub(super) fn traceparent(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut said = headers.get_all(TRACEPARENT).iter();
+    let one = said.next()?;
+    said.next().is_none().then(|| one.as_bytes())
 }
 
 /// Whether the client lets its exchange fall back: `x-segue-fallback: off` does not. A client may

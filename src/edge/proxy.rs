@@ -289,6 +289,7 @@ impl Edge {
             forwarded: inbound::forwarded(headers),
             started: Instant::now(),
             purse,
+            trace: exchange.record.trace,
             generation,
             _hold: hold,
         })))

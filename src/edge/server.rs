@@ -32,7 +32,9 @@ use crate::edge::visit::Reception;
 use crate::edge::{descriptors, fault};
 use crate::relay::{Allowance, Budget};
 use crate::route::Route;
-use crate::telemetry::{AccessLog, Destination, History, Known, Metrics, ReloadResult, Samples};
+use crate::telemetry::{
+    AccessLog, Destination, History, Known, Metrics, ReloadResult, Samples, Traces,
+};
 
 /// Retries of a target, and attempts at targets that are known to be down, beside one for each
 /// answer: so many an exchange…
@@ -54,6 +56,8 @@ const STORE_FLUSH: Duration = Duration::from_secs(5);
 
 /// How long it may take to tell other machines what was taken here.
 const SHARED_FLUSH: Duration = Duration::from_secs(1);
+/// How long the collector of traces may take to take what waits.
+const TRACES_FLUSH: Duration = Duration::from_secs(5);
 
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +96,7 @@ impl Running {
             .map_err(|source| StartError::log(&settings.log.access, source))?;
         let samples = samples(&settings, &metrics)?;
         let store = store(&settings, &metrics)?;
+        let traces = traces(&settings, &metrics)?;
         let ledger = ledger(&settings, &metrics)?;
         if let Some(store) = &store {
             ledger.restore(store.spent());
@@ -116,6 +121,7 @@ impl Running {
             history: History::default(),
             started: Instant::now(),
             samples,
+            traces,
             store,
             budget,
             ledger: Arc::new(ledger),
@@ -234,6 +240,9 @@ impl Running {
         if let Some(store) = &self.shared.store {
             store.close(STORE_FLUSH);
         }
+        if let Some(traces) = &self.shared.traces {
+            traces.close(TRACES_FLUSH);
+        }
     }
 
     fn serve(&mut self, listeners: Vec<Listener>) {
@@ -299,6 +308,9 @@ impl Running {
         self.shared.budget.set_limit(settings.limits.buffered);
         if let (Some(store), Some(settings)) = (&self.shared.store, &settings.store) {
             store.set_retention(settings.retention);
+        }
+        if let (Some(traces), Some(settings)) = (&self.shared.traces, &settings.traces) {
+            traces.adopt(settings.clone());
         }
         for (front, settings) in self.fronts.iter().zip(&settings.listeners) {
             if let (Some(tls), Some(settings)) = (&front.tls, &settings.tls)
@@ -392,6 +404,12 @@ fn ledger(settings: &Settings, metrics: &Metrics) -> Result<Ledger, StartError> 
         lost: metrics.shared_lost(),
     };
     Ok(Ledger::sharing(settings, meters)?)
+}
+
+fn traces(settings: &Settings, metrics: &Metrics) -> Result<Option<Traces>, StartError> {
+    let settings = settings.traces.clone();
+    let started = settings.map(|settings| Traces::start(settings, metrics.spans()));
+    started.transpose().map_err(StartError::Traces)
 }
 
 /// What Pingora's proxy takes from its own configuration: for the passthrough alone.

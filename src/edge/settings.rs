@@ -14,7 +14,7 @@ use crate::account::{Keys, Quotas};
 use crate::dialect::Profile;
 use crate::exchange::Dialect;
 use crate::route::Routes;
-use crate::telemetry::SampleSettings;
+use crate::telemetry::{SampleSettings, TraceSettings};
 use crate::units::ByteSize;
 use crate::upstream::ProviderSpec;
 
@@ -41,6 +41,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// What is sampled; `None` samples nothing.
     pub samples: Option<SampleSettings>,
+    /// Where spans go; `None` makes none.
+    pub traces: Option<TraceSettings>,
     /// Where usage is kept; `None` keeps none.
     pub store: Option<StoreSettings>,
     /// Where machines share their counts; `None`: each counts for itself.

@@ -41,6 +41,9 @@ pub enum StartError {
     /// Counts cannot be shared as the config says.
     #[error("{0}")]
     Shared(#[from] SharedError),
+    /// The exporter of traces has no thread to run on.
+    #[error("cannot export traces: {0}")]
+    Traces(#[source] io::Error),
     /// The access log cannot go to standard output.
     #[error("cannot write the access log to standard output: {0}")]
     LogStdout(#[source] io::Error),

@@ -185,8 +185,11 @@ impl Turn<'_> {
         let Some(provider) = &self.lane.provider else {
             return Err(Why::Call(crate::upstream::CallError::NoPeer));
         };
-        let headers =
+        let mut headers =
             headers::for_attempt(target.dialect, self.form(), &ask.headers, job.forwarded);
+        if let (Some(trace), Some(span)) = (job.trace, self.record.span) {
+            headers::link(&mut headers, trace, span);
+        }
         let bounds = CallBounds {
             connect: target.timeouts.connect,
             write: target.timeouts.write,

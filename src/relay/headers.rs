@@ -6,14 +6,15 @@ use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderName, HeaderValue};
 
 use crate::exchange::{Dialect, Form};
+use crate::telemetry::{SpanId, TRACEPARENT, TRACESTATE, Trace};
 
 const AGENT: &str = concat!("segue/", env!("CARGO_PKG_VERSION"));
 
 /// Client headers that may go on to a provider, lower case. All else stays here, credentials,
 /// cookies and addresses first of all.
 pub const FORWARDED: [&str; 6] = [
-    "traceparent",
-    "tracestate",
+    TRACEPARENT,
+    TRACESTATE,
     "openai-beta",
     "idempotency-key",
     "anthropic-version",
@@ -55,4 +56,13 @@ pub(super) fn for_attempt(
         }
     }
     headers
+}
+
+/// Makes an attempt's own span the parent of what the provider does. What vendors added to the
+/// client's trace goes on with it, and with none other.
+pub(super) fn link(headers: &mut Vec<(HeaderName, HeaderValue)>, trace: &Trace, span: SpanId) {
+    headers
+        .retain(|(name, _)| name != TRACEPARENT && (name != TRACESTATE || trace.parent.is_some()));
+    let own = trace.traceparent(span);
+    headers.extend(own.map(|value| (HeaderName::from_static(TRACEPARENT), value)));
 }

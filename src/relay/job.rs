@@ -14,7 +14,7 @@ use crate::relay::booked::Booked;
 use crate::relay::budget::Budget;
 use crate::relay::live::{Fallback, LiveRoute};
 use crate::route::{Contract, Contracts, Policy, Target};
-use crate::telemetry::{Attempt, Outcome, Room};
+use crate::telemetry::{Attempt, Outcome, Room, Trace};
 use crate::units::{ByteSize, Tokens};
 
 /// One exchange to carry: the request, where it may go and what it may take.
@@ -47,6 +47,8 @@ pub struct Job<'a> {
     pub booked: &'a Booked,
     /// Where the heads of answers are kept for a sample; `None` where they are not.
     pub room: Option<&'a Arc<Room>>,
+    /// Where it stands in its trace, if traces are on.
+    pub trace: Option<&'a Trace>,
     /// What its whole answers are held against, once somebody has asked for it.
     pub contract: OnceLock<Option<Contract>>,
 }

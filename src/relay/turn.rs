@@ -20,7 +20,7 @@ use crate::relay::verdict::{Judgement, Why};
 use crate::relay::walk::WayOut;
 use crate::relay::watch::Watch;
 use crate::route::{Place, Target};
-use crate::telemetry::{Attempt, AttemptKind, ProviderCode, Reply};
+use crate::telemetry::{Attempt, AttemptKind, ProviderCode, Reply, SpanId};
 use crate::upstream::{Call, Settled};
 
 /// One attempt at one target. Dropped, it closes its connection and gives its leave back; if its
@@ -82,6 +82,7 @@ impl<'j> Turn<'j> {
                 kind,
                 begun: Some(begun),
                 reply: Reply::kept_in(job.room),
+                span: job.trace.and_then(|_| SpanId::random()),
                 ..Attempt::at(Arc::clone(&lane.target.name))
             },
             begun,

@@ -11,6 +11,7 @@ mod record;
 mod reply;
 mod samples;
 mod time;
+mod traces;
 
 pub use history::{
     ErrorTold, History, HistoryTold, HourTold, Kept, KeptAttempt, SumTold, TimesTold,
@@ -29,3 +30,7 @@ pub use samples::{
     Always, Asked, BadPattern, Bodies, Pattern, Redactor, Rules, SampleSettings, Samples,
 };
 pub use time::Timestamp;
+pub use traces::{
+    Sampling, Share, SpanId, TRACEPARENT, TRACESTATE, Trace, TraceId, TraceMeters, TraceSettings,
+    Traces,
+};

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::exchange::{Bill, Class, Delivery, Pseudonym};
 use crate::telemetry::reply::Reply;
+use crate::telemetry::traces::{SpanId, Trace};
 use crate::units::{MicroUsd, Tokens};
 
 /// What happened in one exchange.
@@ -17,6 +18,8 @@ pub struct Record {
     pub began: SystemTime,
     /// Its id, as in `x-request-id`.
     pub request_id: String,
+    /// Where it stands in its trace, if traces are on.
+    pub trace: Option<Trace>,
     /// The client key's name; never the key.
     pub key: Option<Arc<str>>,
     /// Which session it belongs to, where the client says so.
@@ -68,6 +71,7 @@ impl Record {
         Self {
             began,
             request_id,
+            trace: None,
             key: None,
             session: None,
             user: None,
@@ -167,6 +171,10 @@ pub fn fallback_reason(attempts: &[Attempt], answering: &str) -> Option<&'static
 pub struct Attempt {
     /// `provider/model`.
     pub target: Arc<str>,
+    /// When it began.
+    pub begun: Option<Instant>,
+    /// Its span, if traces are on.
+    pub span: Option<SpanId>,
     /// The provider's status, if a head came.
     pub status: Option<u16>,
     /// Why it was made.
@@ -208,6 +216,8 @@ impl Attempt {
     pub fn at(target: Arc<str>) -> Self {
         Self {
             target,
+            begun: None,
+            span: None,
             status: None,
             kind: AttemptKind::First,
             error: None,

@@ -132,6 +132,7 @@ async fn booked(then: Then) -> Vec<Attempt> {
         purse: &purse,
         booked: &booked,
         room: None,
+        trace: None,
         contract: OnceLock::new(),
     };
     let mut client = Fake {

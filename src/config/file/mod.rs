@@ -7,9 +7,10 @@ mod account;
 mod policy;
 mod profile;
 mod route;
-mod shared;
 mod samples;
+mod shared;
 mod store;
+mod traces;
 mod value;
 
 use std::collections::BTreeMap;
@@ -34,9 +35,10 @@ pub use self::route::{
     LongPriceFile, PrefillFile, PriceFile, RouteFile, SamplingFile, TargetFile, TargetLimitsFile,
     ThinkingFile, TierBalanceFile, TierFile, UpstreamStreamFile, VariantFile, WhenFile,
 };
-pub use self::shared::SharedFile;
 pub use self::samples::{AlwaysFile, SamplesFile, SamplesOnFile};
+pub use self::shared::SharedFile;
 pub use self::store::{OnFailureFile, StoreFile, StoreOnFile};
+pub use self::traces::TracesFile;
 pub use self::value::{
     AddressFile, DaysFile, DigestFile, DurationFile, MomentFile, NetworkFile, OffFile, PercentFile,
     SecretFile, SizeFile, TagFile, TargetName,
@@ -73,6 +75,8 @@ pub struct ConfigFile {
     pub log: Option<LogFile>,
     /// Exchanges that are told in full, attempt by attempt. Default: none.
     pub samples: Option<SamplesFile>,
+    /// OpenTelemetry traces; without it there are none.
+    pub traces: Option<TracesFile>,
     /// The end of the process.
     pub drain: Option<DrainFile>,
     /// Whether secrets may stand in this file itself. Default: false.

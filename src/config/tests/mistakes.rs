@@ -122,7 +122,7 @@ const TOP: Cases = &[
     (
         "zzz: 1\n",
         &[
-            "4:1: zzz: unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, samples, drain",
+            "4:1: zzz: unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, samples, drain, traces",
         ],
     ),
     (
@@ -132,7 +132,7 @@ const TOP: Cases = &[
     (
         "<<: {}\n",
         &[
-            "4:1: \"<<\": unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, samples, drain",
+            "4:1: \"<<\": unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, samples, drain, traces",
         ],
     ),
     (

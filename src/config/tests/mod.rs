@@ -9,6 +9,7 @@ mod route_mistakes;
 mod schema;
 mod secrets;
 mod settings;
+mod traces;
 
 use std::path::Path;
 

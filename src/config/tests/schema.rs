@@ -84,11 +84,12 @@ limits: {????: 0}
 log: {????: 0}
 samples: {????: 0}
 accounts: {????: 0, store: {????: 0}, shared: {????: 0}}
+traces: {????: 0}
 drain: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 41] = [
+const SECTIONS: [(&str, &str); 42] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
@@ -132,6 +133,7 @@ const SECTIONS: [(&str, &str); 41] = [
     ("accounts.", "AccountsFile"),
     ("accounts.store.", "StoreOnFile"),
     ("accounts.shared.", "SharedFile"),
+    ("traces.", "TracesFile"),
     ("drain.", "DrainFile"),
 ];
 
@@ -287,7 +289,13 @@ fn the_example_loads_with_its_secrets_and_certificates() {
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
     }
     let environment = |name: &str| {
-        let known = ["SUPPORT_APP_KEY", "BATCH_KEY", "OPENAI_API_KEY"].contains(&name);
+        let known = [
+            "SUPPORT_APP_KEY",
+            "BATCH_KEY",
+            "OPENAI_API_KEY",
+            "OTLP_AUTHORIZATION",
+        ]
+        .contains(&name);
         known.then(|| format!("sk-{name}"))
     };
     let settings = parse(EXAMPLE, &folder.path().join("segue.yaml"), &environment)

@@ -25,7 +25,7 @@ const QUEUE: usize = 1024;
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// Crates that see credentials, prompts or raw requests: never below `info`.
-const CAPPED: [&str; 4] = ["pingora", "h2", "rustls", "hickory"];
+const CAPPED: [&str; 5] = ["pingora", "h2", "rustls", "hickory", "ureq"];
 
 /// Why the diagnostics cannot be set up.
 #[derive(Debug, thiserror::Error)]

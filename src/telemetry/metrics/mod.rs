@@ -18,6 +18,7 @@ use prometheus::{
 
 use self::money::Money;
 use self::names::Family;
+use crate::telemetry::traces::TraceMeters;
 
 pub use self::process::descriptor_limit;
 pub use self::series::Known;
@@ -89,6 +90,7 @@ pub struct Metrics {
     shared_decisions: IntCounter,
     shared_fallbacks: IntCounter,
     shared_lost: IntCounter,
+    spans: TraceMeters,
 }
 
 impl Metrics {
@@ -148,6 +150,11 @@ impl Metrics {
             shared_decisions: counter(to, names::SHARED_DECISIONS)?,
             shared_fallbacks: counter(to, names::SHARED_FALLBACKS)?,
             shared_lost: counter(to, names::SHARED_LOST)?,
+            spans: TraceMeters {
+                exported: counter(to, names::SPANS_EXPORTED)?,
+                dropped: counter(to, names::SPANS_DROPPED)?,
+                failures: counter(to, names::SPAN_EXPORT_FAILURES)?,
+            },
         })
     }
 

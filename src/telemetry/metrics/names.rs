@@ -107,6 +107,12 @@ families! {
         "Attempts that local counts decided, because the shared ones did not answer in time.";
     SHARED_LOST = "segue_shared_lost_total" []
         "What found no room while it waited to be told to the shared counts.";
+    SPANS_EXPORTED = "segue_spans_exported_total" []
+        "Spans that the collector of traces took.";
+    SPANS_DROPPED = "segue_spans_dropped_total" []
+        "Spans that found no room, were given up, or were not wanted by the collector.";
+    SPAN_EXPORT_FAILURES = "segue_span_export_failures_total" []
+        "Exports of spans that failed, each try for itself.";
     BUILD = "segue_build_info" ["version"]
         "Always 1.";
     RESIDENT = "process_resident_memory_bytes" []

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use prometheus::{IntCounter, IntGauge};
 
+use crate::telemetry::traces::TraceMeters;
 use crate::units::{ByteSize, MicroUsd};
 use crate::upstream::BreakerState;
 
@@ -270,6 +271,11 @@ impl Metrics {
     pub fn set_store_waiting(&self, number: usize) {
         self.store_waiting
             .set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    /// The counters of the export of spans.
+    pub fn spans(&self) -> TraceMeters {
+        self.spans.clone()
     }
 
     /// The counter that the diagnostics are to be set up with.
