@@ -199,8 +199,6 @@ pub struct Attempt {
     pub provider_code: Option<ProviderCode>,
     /// What carried it; `None` when no connection was had.
     pub connection: Option<Connection>,
-    /// When it was begun; `None` if that is not known.
-    pub begun: Option<Instant>,
     /// From its beginning to the head of the answer.
     pub first_byte: Option<Duration>,
     /// From its beginning to the first token.
@@ -230,7 +228,6 @@ impl Attempt {
             dropped: Vec::new(),
             provider_code: None,
             connection: None,
-            begun: None,
             first_byte: None,
             first_token: None,
             total: Duration::ZERO,
