@@ -252,9 +252,16 @@ async fn an_answer_that_breaks_off_is_never_ended_properly() {
         "/v1/files",
         "body=\"a rather long body of text\",cut@10b",
     );
-    let answer = get(&world, "/v1/files", "").await;
-    assert_eq!(answer.status, 200);
-    assert!(!answer.complete, "{answer:?}");
+    let mut client = world.client().await;
+    client.send(&request("GET /v1/files", "")).await;
+    // Whether the head still came out before the cut was seen is a matter of moments.
+    let came = String::from_utf8(client.rest().await).unwrap();
+    assert!(
+        came.is_empty() || came.starts_with("HTTP/1.1 200"),
+        "{came}"
+    );
+    let ends = ["body of text", "\r\n0\r\n\r\n"];
+    assert!(!ends.iter().any(|end| came.contains(end)), "{came}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
