@@ -22,6 +22,8 @@ mod period;
 mod purse;
 #[path = "../../src/account/quota.rs"]
 mod quota;
+#[path = "shared.rs"]
+mod shared;
 #[path = "../../src/account/spending.rs"]
 mod spending;
 #[path = "../../src/account/spent.rs"]
