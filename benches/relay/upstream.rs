@@ -90,7 +90,7 @@ async fn events(stream: &mut TcpStream) -> std::io::Result<()> {
         );
         write_chunk(stream, chunk.as_bytes()).await?;
     }
-    let last = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n";
+    let last = "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1,\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":230,\"completion_tokens\":100,\"total_tokens\":330}}\n\ndata: [DONE]\n\n";
     write_chunk(stream, last.as_bytes()).await?;
     stream.write_all(b"0\r\n\r\n").await
 }

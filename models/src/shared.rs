@@ -12,9 +12,8 @@ use crate::account::book::Book;
 use crate::account::bucket::Window;
 use crate::account::claim::{Claim, Scarce};
 use crate::account::instance::Owner;
-use crate::account::period::Day;
 use crate::account::quota::Quota;
-use crate::units::MicroUsd;
+use crate::units::{Day, MicroUsd};
 
 #[derive(Debug)]
 pub enum Shared {}
@@ -24,6 +23,9 @@ pub enum Share {}
 
 #[derive(Debug)]
 pub enum Lease {}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Notice {}
 
 #[derive(Debug)]
 pub enum Seat {}
@@ -56,6 +58,11 @@ impl Shared {
     }
 
     pub fn share(&self, _: impl FnOnce(&str) -> SmallVec<[Seat; 4]>) -> Share {
+        match *self {}
+    }
+
+    #[expect(clippy::unused_async, reason = "the real one waits")]
+    pub async fn board(&self, _: &[(Arc<str>, Notice)]) -> Option<Vec<Notice>> {
         match *self {}
     }
 

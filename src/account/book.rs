@@ -12,7 +12,6 @@ use crate::account::claim::{Scarce, Short};
 use crate::account::instance::{Instance, Owner};
 use crate::account::meter::{Lack, Meter};
 use crate::account::now::Now;
-use crate::account::period::Day;
 use crate::account::quota::{Quota, Quotas};
 
 /// Of so many idle counts the least is thrown out.
@@ -189,7 +188,7 @@ impl Book {
     /// The one to throw out: one that is like new; or of some idle ones that with the least spent,
     /// but the counts of single callers first: those of all together are few.
     fn least(&mut self, now: Now) -> Option<usize> {
-        let (length, today) = (self.counts.len(), Day::of(now));
+        let (length, today) = (self.counts.len(), now.day());
         let (mut idle, mut least) = (0, None);
         for step in 0..length {
             let place = (self.hand + step) % length;

@@ -24,6 +24,19 @@ pub enum Fate {
     Wasted,
 }
 
+impl Fate {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Delivered, Self::Wasted];
+
+    /// The name in log, store and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Wasted => "wasted",
+        }
+    }
+}
+
 /// Why an attempt is not covered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Short {

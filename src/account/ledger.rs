@@ -12,12 +12,12 @@ use crate::account::claim::Short;
 use crate::account::instance::{Kind, Owner};
 use crate::account::meter::Meter;
 use crate::account::now::Now;
-use crate::account::period::{Day, Period};
+use crate::account::period::Period;
 use crate::account::purse::Purse;
 use crate::account::quota::{Budget, Caller, Quota, Quotas};
-use crate::account::shared::{Seat, Shared, SharedError, SharedMeters, SharedSettings};
+use crate::account::shared::{Notice, Seat, Shared, SharedError, SharedMeters, SharedSettings};
 use crate::account::spent::Spent;
-use crate::units::MicroUsd;
+use crate::units::{Day, MicroUsd};
 
 /// Counts that are kept at most, of all quotas together.
 const MOST_COUNTS: usize = 100_000;
@@ -92,6 +92,12 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Puts up what is said of names for other machines to see, and reads what they say of them.
+    /// `None` where nothing is shared, or nobody answers.
+    pub async fn board(&self, notices: &[(Arc<str>, Notice)]) -> Option<Vec<Notice>> {
+        self.shared.as_ref()?.board(notices).await
+    }
+
     /// Waits until other machines were told what was taken here, for so long at most.
     pub async fn flush(&self, most: Duration) {
         if let Some(shared) = &self.shared {
@@ -134,7 +140,7 @@ impl Ledger {
 
     /// What all counts have spent in the periods under way at a moment.
     pub fn spent_at(&self, now: Now) -> Vec<Spent> {
-        let today = Day::of(now);
+        let today = now.day();
         let book = self.book.lock();
         book.iter()
             .flat_map(|(owner, meter)| Period::ALL.map(|per| row(owner, meter, per, today)))
@@ -157,7 +163,7 @@ impl Ledger {
                 quota: Arc::clone(&row.quota),
                 instance: row.instance,
             };
-            if row.per.end(row.start) <= Day::of(now) {
+            if row.per.end(row.start) <= now.day() {
                 continue;
             }
             if let Some(meter) = book.meter(owner, now) {
@@ -172,7 +178,7 @@ impl Ledger {
         let id = |quota: &Quota| (Kind::of(&quota.scope), Arc::clone(&quota.name));
         let all = quotas.all.iter().enumerate();
         let places: HashMap<_, _> = all.map(|(place, quota)| (id(quota), place)).collect();
-        let today = Day::of(now);
+        let today = now.day();
         let book = self.book.lock();
         for (owner, meter) in book.iter() {
             let place = places.get(&(owner.kind, Arc::clone(&owner.quota)));

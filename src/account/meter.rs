@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::account::bucket::Bucket;
 use crate::account::claim::{Claim, Scarce};
 use crate::account::now::Now;
-use crate::account::period::Day;
 use crate::account::quota::Quota;
 use crate::account::spending::Spending;
 use crate::units::{MicroUsd, Tokens};
@@ -66,11 +65,11 @@ impl Meter {
 
     /// Whether a cost fits into every budget.
     pub(super) fn affords(&self, quota: &Quota, cost: MicroUsd, now: Now) -> Result<(), Lack> {
-        let today = Day::of(now);
+        let today = now.day();
         for budget in &quota.budgets {
             if !self.spending.fits(budget, cost, today) {
                 let end = budget.per.end(self.spending.day(today));
-                let more = (cost <= budget.amount).then(|| end.begins_in(now));
+                let more = (cost <= budget.amount).then(|| end.begins_in(now.wall));
                 return Err((Scarce::Budget, more));
             }
         }
@@ -82,7 +81,7 @@ impl Meter {
         if let Some(Tokens(limit)) = quota.tokens_per_minute {
             self.tokens.take(limit, claim.tokens.0, now.steady);
         }
-        self.spending.reserve(claim.cost, Day::of(now));
+        self.spending.reserve(claim.cost, now.day());
     }
 
     /// Gives a claim back.
@@ -100,7 +99,7 @@ impl Meter {
             self.tokens.settle(limit, taken, used, now.steady);
         }
         self.spending.release(claim.cost);
-        self.spending.book(real.cost, Day::of(now));
+        self.spending.book(real.cost, now.day());
     }
 
     /// Whether it is like a new one.
@@ -108,6 +107,6 @@ impl Meter {
         self.running == 0
             && self.requests.is_fresh(now.steady)
             && self.tokens.is_fresh(now.steady)
-            && self.spending.is_fresh(Day::of(now))
+            && self.spending.is_fresh(now.day())
     }
 }

@@ -29,7 +29,7 @@ pub use ledger::{BudgetStatus, Ledger, QuotaStatus};
 pub use network::{Network, NotANetwork};
 pub use now::Now;
 pub use penniless::penniless;
-pub use period::{Day, Period};
+pub use period::Period;
 pub use price::{LongPrice, Price};
 pub use purse::{Left, Purse, Stake};
 pub use quota::{Budget, Caller, Each, OnBudget, Quota, Quotas, Scope, Waste};

@@ -1,6 +1,8 @@
 //! A moment by both clocks.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
+
+use crate::units::Day;
 
 /// A moment by both clocks: short windows go by the one that never jumps, periods of the calendar by
 /// the other.
@@ -21,9 +23,8 @@ impl Now {
         }
     }
 
-    /// The time since 1970 in UTC; zero before.
-    pub(super) fn since_epoch(self) -> Duration {
-        let since = self.wall.duration_since(SystemTime::UNIX_EPOCH);
-        since.unwrap_or_default()
+    /// The day of the calendar that it is in.
+    pub(super) fn day(self) -> Day {
+        Day::of(self.wall)
     }
 }

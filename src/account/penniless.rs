@@ -1,22 +1,17 @@
 //! Keys that have nothing to spend: they are refused before anything of their request is read.
 
-use crate::account::{Key, Quotas, Scarce, Scope, Short};
+use crate::account::{Key, Quotas, Scarce, Short};
 use crate::units::MicroUsd;
 
 /// What refuses every request of a key, whatever its route: a quota of the key or of its tags
 /// whose every budget is 0. It will not have more after any time.
 pub fn penniless(quotas: &Quotas, key: &Key) -> Option<Short> {
     let empty = quotas.all.iter().find(|quota| {
-        let of_key = match &quota.scope {
-            Scope::Key(name) => key.name == *name,
-            Scope::Tag(name, value) => key.tags.get(name) == Some(value),
-            Scope::All | Scope::Route(_) => false,
-        };
         let nothing = quota
             .budgets
             .iter()
             .all(|budget| budget.amount == MicroUsd(0));
-        of_key && nothing && !quota.budgets.is_empty()
+        quota.scope.is_of(key) && nothing && !quota.budgets.is_empty()
     })?;
     Some(Short {
         quota: empty.name.clone(),
@@ -28,7 +23,7 @@ pub fn penniless(quotas: &Quotas, key: &Key) -> Option<Short> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::{Budget, Each, Period, Quota, RouteScope, Tags};
+    use crate::account::{Budget, Each, Period, Quota, RouteScope, Scope, Tags};
 
     fn quota(scope: Scope, amounts: &[u64]) -> Quota {
         Quota {

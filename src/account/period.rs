@@ -1,13 +1,6 @@
-//! Days, weeks and months of the UTC calendar, which has no summer time: when they begin and end.
-//!
-//! Pure. Leap seconds are those of the system's clock, that is none.
+//! Days, weeks and months of the UTC calendar: when they begin and end. Pure.
 
-use std::fmt;
-use std::time::Duration;
-
-use crate::account::now::Now;
-
-const SECONDS: u64 = 86_400;
+use crate::units::Day;
 
 /// A period of the UTC calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,57 +13,22 @@ pub enum Period {
     Month,
 }
 
-/// A day in UTC, counted from 1970-01-01. Written as a date (ISO 8601).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Day(pub i64);
-
-impl Day {
-    /// The day of a moment; the first one for all moments before it.
-    pub fn of(now: Now) -> Self {
-        Self((now.since_epoch().as_secs() / SECONDS).cast_signed())
-    }
-
-    /// The time from a moment to the beginning of this day; zero if it has begun.
-    pub fn begins_in(self, now: Now) -> Duration {
-        let since = self.0.max(0).cast_unsigned().saturating_mul(SECONDS);
-        Duration::from_secs(since).saturating_sub(now.since_epoch())
-    }
-
-    /// Year, month and day of the month: `civil_from_days` of Howard Hinnant, "chrono-compatible
-    /// low-level date algorithms". Years begin in March there, so that leap days end them.
-    fn date(self) -> (i64, i64, i64) {
-        let days = self.0 + 719_468;
-        let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-        let day = day - (365 * year + year / 4 - year / 100);
-        let month = (5 * day + 2) / 153;
-        let day = day - (153 * month + 2) / 5 + 1;
-        let (later, month) = match month {
-            ..10 => (0, month + 3),
-            _ => (1, month - 9),
-        };
-        (year + era * 400 + later, month, day)
-    }
-}
-
-impl fmt::Display for Day {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = self.date();
-        write!(out, "{year:04}-{month:02}-{day:02}")
-    }
-}
-
 impl Period {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Month];
 
     /// The name in config, store and metrics.
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Day => "day",
             Self::Week => "week",
             Self::Month => "month",
         }
+    }
+
+    /// The period of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|period| period.name() == name)
     }
 
     /// The first day of the one that a day is in.
@@ -98,22 +56,11 @@ impl Period {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Instant, SystemTime};
+    use std::time::{Duration, SystemTime};
 
     use proptest::prelude::*;
 
     use super::*;
-
-    fn at(since: Duration) -> Now {
-        Now {
-            steady: Instant::now(),
-            wall: SystemTime::UNIX_EPOCH + since,
-        }
-    }
-
-    fn seconds(since: u64) -> Now {
-        at(Duration::from_secs(since))
-    }
 
     #[test]
     fn periods_begin_and_end_where_the_calendar_says() {
@@ -159,26 +106,11 @@ mod tests {
     }
 
     #[test]
-    fn a_day_begins_at_midnight_and_not_a_nanosecond_before() {
-        let day = 1_767_225_600;
-        assert_eq!(Day::of(seconds(day)).to_string(), "2026-01-01");
-        let before = at(Duration::new(day - 1, 999_999_999));
-        assert_eq!(Day::of(before).to_string(), "2025-12-31");
-        assert_eq!(Day::of(seconds(day)).begins_in(before).as_nanos(), 1);
-        assert_eq!(Day::of(seconds(day)).begins_in(seconds(day)).as_nanos(), 0);
-        let end = Period::Day.end(Day::of(seconds(day)));
-        assert_eq!(end.begins_in(seconds(day + 86_399)).as_secs(), 1);
-    }
-
-    #[test]
     fn moments_that_no_clock_should_show_have_a_day_too() {
-        let before = Now {
-            steady: Instant::now(),
-            wall: SystemTime::UNIX_EPOCH - Duration::from_secs(1),
-        };
+        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
         assert_eq!(Day::of(before), Day(0));
         assert_eq!(Day(0).begins_in(before), Duration::ZERO);
-        let last = seconds(u64::MAX >> 1);
+        let last = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::MAX >> 1);
         for period in Period::ALL {
             assert!(period.end(Day::of(last)).begins_in(last) > Duration::ZERO);
         }

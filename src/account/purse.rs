@@ -16,12 +16,11 @@ use crate::account::claim::{Claim, Fate, Scarce, Short};
 use crate::account::instance::Owner;
 use crate::account::meter::{Lack, Meter};
 use crate::account::now::Now;
-use crate::account::period::Day;
 use crate::account::quota::{OnBudget, Quota, Quotas, Waste};
 use crate::account::shared::{Lease, Rest, Share};
 use crate::account::spent::Spent;
 use crate::exchange::Bill;
-use crate::units::{MicroUsd, Tokens};
+use crate::units::{Day, MicroUsd, Tokens};
 
 /// What one exchange may still take. Dropped, it ends the exchange for the quotas that hold for it.
 #[derive(Clone, Debug, Default)]
@@ -295,7 +294,7 @@ impl Held {
         };
         let mut book = self.book.lock();
         if real.cost > MicroUsd(0) {
-            self.note(&book, real.cost, fate, Day::of(now));
+            self.note(&book, real.cost, fate, now.day());
         }
         book.each(&self.quotas, &self.holds, |quota, meter| {
             meter.settle(quota, claim, paid(quota), now);

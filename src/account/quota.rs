@@ -42,6 +42,17 @@ pub enum Scope {
     Tag(Arc<str>, Arc<str>),
 }
 
+impl Scope {
+    /// Whether it is this key's: its name, or one of its tags.
+    pub fn is_of(&self, key: &Key) -> bool {
+        match self {
+            Self::Key(name) => key.name == *name,
+            Self::Tag(name, value) => key.tags.get(name) == Some(value),
+            Self::All | Self::Route(_) => false,
+        }
+    }
+}
+
 /// Who has a count of his own under a quota.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Each {
@@ -127,11 +138,10 @@ impl Quota {
     pub fn holds_for(&self, caller: &Caller<'_>) -> bool {
         match &self.scope {
             Scope::All => true,
-            Scope::Key(name) => caller.key.is_some_and(|key| key.name == *name),
             Scope::Route(name) => **name == *caller.route,
-            Scope::Tag(name, value) => caller
-                .key
-                .is_some_and(|key| key.tags.get(name) == Some(value)),
+            scope @ (Scope::Key(_) | Scope::Tag(..)) => {
+                caller.key.is_some_and(|key| scope.is_of(key))
+            }
         }
     }
 

@@ -4,9 +4,9 @@
 //! its count. A day once seen is not gone back to: a clock that jumps back opens no old period, and
 //! resets none a second time.
 
-use crate::account::period::{Day, Period};
+use crate::account::period::Period;
 use crate::account::quota::Budget;
-use crate::units::MicroUsd;
+use crate::units::{Day, MicroUsd};
 
 /// What was spent in the periods under way, and what is set aside beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

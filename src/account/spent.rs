@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::account::instance::{Instance, Kind};
-use crate::account::period::{Day, Period};
-use crate::units::MicroUsd;
+use crate::account::period::Period;
+use crate::units::{Day, MicroUsd};
 
 /// What one count of a quota has spent in a period: what a store keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]

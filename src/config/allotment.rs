@@ -19,9 +19,9 @@ const CEILING: RangeInclusive<MicroUsd> = MicroUsd(0)..=MicroUsd(10_000_000_000)
 const BUDGET: RangeInclusive<MicroUsd> = MicroUsd(0)..=MicroUsd(1_000_000_000_000_000);
 
 const PERIODS: [(&str, Period); 3] = [
-    ("day", Period::Day),
-    ("week", Period::Week),
-    ("month", Period::Month),
+    (Period::Day.name(), Period::Day),
+    (Period::Week.name(), Period::Week),
+    (Period::Month.name(), Period::Month),
 ];
 
 /// What callers may take.
@@ -121,20 +121,11 @@ fn budgets(cursor: &Cursor<'_>) -> Read<SmallVec<[Budget; 1]>> {
     let budgets = all(cursor.some_items()?.iter().map(|cursor| {
         let budget = budget_of(cursor)?;
         if taken.contains(&budget.per) {
-            let per = show_period(budget.per);
+            let per = budget.per.name();
             return cursor.fail(format_args!("there are two budgets per {per}"));
         }
         taken.push(budget.per);
         Ok(budget)
     }))?;
     Ok(budgets.into())
-}
-
-/// The word for a period.
-pub fn show_period(period: Period) -> &'static str {
-    match period {
-        Period::Day => "day",
-        Period::Week => "week",
-        Period::Month => "month",
-    }
 }

@@ -70,6 +70,12 @@ pub fn show_usd(amount: MicroUsd) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A share in percent: `7%`.
+pub fn show_share(share: f64) -> String {
+    // Rounded, for a hundred times 0.07 is not quite 7.
+    format!("{}%", (share * 1e8).round() / 1e6)
+}
+
 /// What stands before and after the point.
 fn digits(text: &str) -> Option<(&str, &str)> {
     let (whole, fraction) = match text.split_once('.') {

@@ -60,15 +60,16 @@ use zeroize::Zeroizing;
 use self::cursor::{Cursor, Literals, Read, Reading};
 use crate::edge::Settings;
 
-pub use self::allotment::show_period;
 pub use self::errors::{Errors, Mistake, Position};
 pub use self::limits::{DRAIN, QUEUE};
 pub use self::listen::ADMIN;
-pub use self::measure::{show_duration, show_size, show_usd};
+pub use self::measure::{show_duration, show_share, show_size, show_usd};
 pub use self::peers::DNS_EVERY;
 pub use self::samples::{SAMPLE_FILES, SAMPLE_SHARE, SAMPLE_SIZE};
 pub use self::schema::schema;
+pub use self::shared::{SHARED_PREFIX, SHARED_TIMEOUT};
 pub use self::store::RETENTION;
+pub use self::traces::TRACES_TIMEOUT;
 
 /// The largest config file.
 const MAX_FILE: u64 = 1 << 20;

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::cursor::{Cursor, Read};
 use super::path::quoted;
+use crate::units::Day;
 
 const DAY: i64 = 86_400;
 
@@ -28,25 +29,7 @@ pub(super) fn end(cursor: &Cursor<'_>) -> Read<SystemTime> {
 
 /// Days since 1970 of `YYYY-MM-DD`, from 1970 on.
 fn day(text: &str) -> Option<i64> {
-    let [year, month, day] = fields(text, '-', [4, 2, 2])?;
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if year < 1970 || !(1..=length).contains(&day) {
-        return None;
-    }
-    // Years that begin in March have their leap day at their end (Howard Hinnant, "chrono-compatible
-    // low-level date algorithms", `days_from_civil`).
-    let (year, month) = match month {
-        1 | 2 => (year - 1, month + 9),
-        _ => (year, month - 3),
-    };
-    let days_of_years = year * 365 + year / 4 - year / 100 + year / 400;
-    Some(days_of_years + (153 * month + 2) / 5 + day - 1 - 719_468)
+    Day::parse(text).map(|day| day.0).filter(|days| *days >= 0)
 }
 
 /// Seconds since 1970 of `YYYY-MM-DDTHH:MM:SS` with `Z` or an offset; parts of a second are cut off.

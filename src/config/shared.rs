@@ -11,12 +11,13 @@ use super::url::{self, Host};
 use crate::account::shared::{SharedSettings, Transport};
 
 /// How long an exchange waits for Redis.
-const TIMEOUT: Duration = Duration::from_millis(5);
+pub const SHARED_TIMEOUT: Duration = Duration::from_millis(5);
 
 /// Below a millisecond nobody answers; above a second the wait is worse than what it prevents.
 const TIMEOUT_RANGE: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(1);
 
-const PREFIX: &str = "segue";
+/// What all keys begin with.
+pub const SHARED_PREFIX: &str = "segue";
 
 const PORT: u16 = 6379;
 
@@ -30,8 +31,8 @@ fn shared(cursor: &Cursor<'_>) -> Read<SharedSettings> {
     let redis = section.required("redis").and_then(|at| server(&at));
     let user = section.maybe("user", |at| name(at).map(str::to_owned));
     let password = section.maybe("password", secret::read);
-    let timeout = section.or("timeout", TIMEOUT, |at| at.duration(&TIMEOUT_RANGE));
-    let prefix = section.or("prefix", PREFIX, name);
+    let timeout = section.or("timeout", SHARED_TIMEOUT, |at| at.duration(&TIMEOUT_RANGE));
+    let prefix = section.or("prefix", SHARED_PREFIX, name);
     section.close();
     let (transport, host, port, database) = redis?;
     let (user, password) = (user?, password?);

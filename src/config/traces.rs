@@ -16,7 +16,7 @@ use crate::telemetry::{Share, TraceSettings};
 use crate::upstream::BaseUrl;
 
 /// How long one export may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub const TRACES_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(1);
 
 /// Where collectors take spans when nothing else is said (OTLP/HTTP, "Request").
@@ -42,7 +42,9 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<TraceSettings> {
         hedge::share(cursor).map(Share::of)
     });
     let headers = section.or("headers", Vec::new(), headers);
-    let timeout = section.or("timeout", TIMEOUT, |cursor| cursor.duration(&TIMEOUTS));
+    let timeout = section.or("timeout", TRACES_TIMEOUT, |cursor| {
+        cursor.duration(&TIMEOUTS)
+    });
     section.close();
     Ok(TraceSettings {
         otlp: otlp?,

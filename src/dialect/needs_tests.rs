@@ -373,10 +373,10 @@ impl Tree {
         self.told(&message["content"]);
         for part in message["content"].as_array().into_iter().flatten() {
             match part["type"].as_str() {
-                // Of two, the later one; a tree has its names in order.
+                // Of two texts the later one; a tree has its names in order.
                 Some("text" | "refusal") => self.told(match &part["text"] {
-                    Value::Null => &part["refusal"],
-                    text => text,
+                    text @ Value::String(_) => text,
+                    _ => &part["refusal"],
                 }),
                 Some("image_url") => self.media(Need::Images),
                 Some("input_audio") => self.media(Need::AudioIn),

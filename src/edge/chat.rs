@@ -1,6 +1,6 @@
 //! A chat request on its way to the relay, and what comes back of it into the record.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderName, HeaderValue};
@@ -11,7 +11,7 @@ use crate::edge::exchange::{Exchange, Shared};
 use crate::edge::generation::Generation;
 use crate::edge::outbound;
 use crate::exchange::{Fault, Request};
-use crate::relay::{Booked, Fallback, Hold, Job, LiveRoute, Report};
+use crate::relay::{Booked, Fallback, Found, Hold, Job, LiveRoute, Report};
 use crate::telemetry::{Asked, Outcome, Trace};
 
 /// A chat request and where it goes.
@@ -56,7 +56,7 @@ impl Chat {
             booked,
             room: shared.samples.room(asked),
             trace: self.trace.as_ref(),
-            contract: OnceLock::new(),
+            found: Found::default(),
         }
     }
 }

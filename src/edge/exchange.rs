@@ -52,6 +52,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Whether other machines are told anything.
+    pub(super) fn shares(&self) -> bool {
+        self.generations.current().settings.shared.is_some()
+    }
+
     /// Notes an exchange that has ended for who asks the process itself: metrics and admin page.
     pub(super) fn observe(&self, record: &Record, begun: Instant) {
         self.metrics.observe(record);

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::edge::Settings;
 use crate::exchange::Dialect;
-use crate::relay::{LiveRoute, Providers, Standings};
+use crate::relay::{LiveRoute, Providers, Standings, TargetState};
 use crate::upstream::{Provider, Upstreams};
 
 /// Reads and checks the configuration anew. The error is ready for a person to read.
@@ -108,6 +108,11 @@ impl Generations {
     /// The generation in force.
     pub(super) fn current(&self) -> Arc<Generation> {
         self.current.load_full()
+    }
+
+    /// What is known of each target.
+    pub(super) fn targets(&self) -> Vec<(Arc<str>, Arc<TargetState>)> {
+        self.lasting.standings.all()
     }
 
     /// How the last reload went.

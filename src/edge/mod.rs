@@ -11,6 +11,7 @@ mod exchange;
 mod fault;
 mod front;
 mod generation;
+mod gossip;
 mod guard;
 mod head;
 mod inbound;

@@ -16,7 +16,7 @@ use pingora_error::{Error, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
-use crate::account::{Caller, Key, Now};
+use crate::account::{Caller, Key, Now, Purse, Quotas};
 use crate::edge::booking;
 use crate::edge::chat::{self, Chat};
 use crate::edge::desk;
@@ -225,6 +225,13 @@ impl Edge {
         .map(|()| Admitted::Done(Next::Answered))
     }
 
+    /// What an exchange may take under the quotas that hold for its caller.
+    fn purse(&self, quotas: &Arc<Quotas>, caller: &Caller<'_>) -> Result<Purse, Refusal> {
+        let purse = self.0.ledger.admit(quotas, caller, Now::read());
+        purse
+            .map_err(|short| Refusal::from(&short).left(remainder::refused(&short, quotas, caller)))
+    }
+
     async fn chat(
         &self,
         session: &mut ServerSession,
@@ -276,11 +283,7 @@ impl Edge {
         };
         // A bad request is not counted as one.
         let fallback = inbound::fallback(headers)?;
-        let quotas = &generation.settings.quotas;
-        let purse = self.0.ledger.admit(quotas, &caller, Now::read());
-        let purse = purse.map_err(|short| {
-            Refusal::from(&short).left(remainder::refused(&short, quotas, &caller))
-        })?;
+        let purse = self.purse(&generation.settings.quotas, &caller)?;
         exchange.purse = purse.clone();
         Ok(Admitted::Chat(Box::new(Chat {
             request,

@@ -29,7 +29,7 @@ use crate::edge::settings::{Limits, ListenerSettings, LogTarget, Settings};
 use crate::edge::start::StartError;
 use crate::edge::status::Status;
 use crate::edge::visit::Reception;
-use crate::edge::{descriptors, fault};
+use crate::edge::{descriptors, fault, gossip};
 use crate::relay::{Allowance, Budget};
 use crate::route::Route;
 use crate::telemetry::{
@@ -92,15 +92,6 @@ impl Running {
         load: Load,
         metrics: Arc<Metrics>,
     ) -> Result<Self, StartError> {
-        let log = access_log(&settings, &metrics)
-            .map_err(|source| StartError::log(&settings.log.access, source))?;
-        let samples = samples(&settings, &metrics)?;
-        let store = store(&settings, &metrics)?;
-        let traces = traces(&settings, &metrics)?;
-        let ledger = ledger(&settings, &metrics)?;
-        if let Some(store) = &store {
-            ledger.restore(store.spent());
-        }
         let mut listeners = Vec::with_capacity(settings.listeners.len());
         let mut fronts = Vec::with_capacity(settings.listeners.len());
         for listener in &settings.listeners {
@@ -110,26 +101,10 @@ impl Running {
             listeners.push(bound);
         }
         let limits = Arc::new(ArcSwap::from_pointee(settings.limits.clone()));
-        let budget = Budget::new(settings.limits.buffered);
         let admin = settings.admin.address;
         let (stop, stopped) = watch::channel(false);
         let connections = Connections::counted_by(Arc::clone(&metrics));
-        let shared = Arc::new(Shared {
-            generations: Generations::first(settings, load),
-            metrics,
-            log,
-            history: History::default(),
-            started: Instant::now(),
-            samples,
-            traces,
-            store,
-            budget,
-            ledger: Arc::new(ledger),
-            strikes: Mutex::default(),
-            retries: Allowance::new(RETRY_SHARE, RETRY_FLOOR, Instant::now()),
-            in_flight: AtomicU64::new(0),
-            stop: stopped,
-        });
+        let shared = Arc::new(shared(settings, load, metrics, stopped)?);
         let mut running = Self {
             shared,
             connections,
@@ -149,6 +124,10 @@ impl Running {
             })
             .transpose()?;
         running.serve(listeners);
+        if running.shared.shares() {
+            let telling = gossip::run(Arc::clone(&running.shared));
+            running.tasks.spawn(telling);
+        }
         running.adopt(&running.shared.generations.current());
         running.shared.metrics.started(1);
         *running.readiness.lock() = Readiness::Ready;
@@ -356,6 +335,41 @@ async fn accept<A: ServerApp + Send + Sync + 'static>(
     {
         log::error!("a listener ended: {error}");
     }
+}
+
+/// Opens what exchanges write to and take from, and raises the first generation.
+fn shared(
+    settings: Settings,
+    load: Load,
+    metrics: Arc<Metrics>,
+    stopped: watch::Receiver<bool>,
+) -> Result<Shared, StartError> {
+    let log = access_log(&settings, &metrics)
+        .map_err(|source| StartError::log(&settings.log.access, source))?;
+    let samples = samples(&settings, &metrics)?;
+    let store = store(&settings, &metrics)?;
+    let traces = traces(&settings, &metrics)?;
+    let ledger = ledger(&settings, &metrics)?;
+    if let Some(store) = &store {
+        ledger.restore(store.spent());
+    }
+    let budget = Budget::new(settings.limits.buffered);
+    Ok(Shared {
+        generations: Generations::first(settings, load),
+        metrics,
+        log,
+        history: History::default(),
+        started: Instant::now(),
+        samples,
+        traces,
+        store,
+        budget,
+        ledger: Arc::new(ledger),
+        strikes: Mutex::default(),
+        retries: Allowance::new(RETRY_SHARE, RETRY_FLOOR, Instant::now()),
+        in_flight: AtomicU64::new(0),
+        stop: stopped,
+    })
 }
 
 fn access_log(settings: &Settings, metrics: &Metrics) -> io::Result<AccessLog> {

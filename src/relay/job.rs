@@ -49,8 +49,19 @@ pub struct Job<'a> {
     pub room: Option<&'a Arc<Room>>,
     /// Where it stands in its trace, if traces are on.
     pub trace: Option<&'a Trace>,
-    /// What its whole answers are held against, once somebody has asked for it.
-    pub contract: OnceLock<Option<Contract>>,
+    /// What was found out about it.
+    pub found: Found,
+}
+
+/// What is found out about an exchange when it is first asked for, and then kept for all attempts.
+#[derive(Default)]
+pub struct Found {
+    /// What its whole answers are held against.
+    contract: OnceLock<Option<Contract>>,
+    /// How long its prompt is, by its bytes.
+    input: OnceLock<Tokens>,
+    /// How long its prompt is, counted.
+    prompt: OnceLock<Tokens>,
 }
 
 impl Job<'_> {
@@ -69,7 +80,7 @@ impl Job<'_> {
         if !enforced || self.request.delivery != Delivery::Whole {
             return None;
         }
-        let compiled = self.contract.get_or_init(|| {
+        let compiled = self.found.contract.get_or_init(|| {
             Contract::of(self.request).unwrap_or_else(|uncheckable| {
                 log::warn!("{}: {uncheckable}", self.route_name());
                 None
@@ -81,7 +92,7 @@ impl Job<'_> {
     /// The most that an attempt at a target can take.
     pub(super) fn claim(&self, target: &Target) -> Claim {
         let request = self.request;
-        let input = dialect::input(request);
+        let input = *self.found.input.get_or_init(|| dialect::input(request));
         let output = request.max_output.unwrap_or_else(|| {
             let assumed = self.purse.assumed_output();
             let most = target.abilities.max_output;
@@ -100,6 +111,12 @@ impl Job<'_> {
             tokens: input + output,
             cost: cost.unwrap_or_default(),
         }
+    }
+
+    /// How long the prompt is, where no provider has said it.
+    pub(super) fn prompt(&self) -> Tokens {
+        let counted = || dialect::prompt(self.request);
+        *self.found.prompt.get_or_init(counted)
     }
 
     /// The exchange's deadline.

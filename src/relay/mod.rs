@@ -9,6 +9,7 @@ mod allowance;
 mod attempt;
 mod backoff;
 mod bill;
+mod board;
 mod booked;
 mod budget;
 mod carrier;
@@ -52,11 +53,12 @@ use tokio::sync::watch::Receiver;
 use carrier::{Carrier, Opened};
 
 pub use allowance::Allowance;
+pub use board::Board;
 pub use booked::Booked;
 pub use budget::{Budget, Hold};
 pub use client::{AnswerHead, Client, ClientGone, Content};
 pub use headers::FORWARDED;
-pub use job::{Job, Report};
+pub use job::{Found, Job, Report};
 pub use live::{Fallback, LiveRoute, Providers};
 pub use standing::{LastFailure, Standings, TargetState, TargetStatus};
 

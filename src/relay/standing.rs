@@ -10,7 +10,9 @@ use parking_lot::Mutex;
 use crate::relay::rates::{Rates, Toll};
 use crate::route::{Condition, Latency, Standing, TargetLimits};
 use crate::units::Tokens;
-use crate::upstream::{Admission, BreakerPolicy, BreakerState, Permit, Settled, SharedBreaker};
+use crate::upstream::{
+    Admission, Ailment, BreakerPolicy, BreakerState, Permit, Settled, SharedBreaker,
+};
 
 /// All targets of the process, by name.
 #[derive(Debug, Default)]
@@ -33,6 +35,14 @@ impl Standings {
             .collect();
         known.clone_from(&kept);
         kept
+    }
+
+    /// All that are known.
+    pub fn all(&self) -> Vec<(Arc<str>, Arc<TargetState>)> {
+        let known = self.0.lock();
+        let pair =
+            |(name, state): (&Arc<str>, &Arc<TargetState>)| (Arc::clone(name), Arc::clone(state));
+        known.iter().map(pair).collect()
     }
 }
 
@@ -163,6 +173,24 @@ impl TargetState {
         if let Some(until) = now.checked_add(wait) {
             self.breaker.cool(until, now);
         }
+    }
+
+    /// Why it is left alone.
+    pub(super) fn ailment(&self, now: Instant) -> Option<Ailment> {
+        self.breaker.ailment(now)
+    }
+
+    /// Leaves it alone as another process does.
+    pub(super) fn join(&self, ailment: Ailment, now: Instant) {
+        match ailment {
+            Ailment::Open { until } => self.breaker.join(until, now),
+            Ailment::Cooling { until } => self.breaker.cool(until, now),
+        }
+    }
+
+    /// Somebody has seen it answer: if it was left alone, it is probed now.
+    pub(super) fn hasten(&self, now: Instant) {
+        self.breaker.hasten(now);
     }
 
     /// The silence after which an attempt at it is unusual, once enough is known.

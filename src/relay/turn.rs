@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::account::{Fate, Stake};
-use crate::dialect::{self, Ask};
+use crate::dialect::Ask;
 use crate::exchange::{Bill, Task};
 use crate::relay::bill::Heard;
 use crate::relay::clocks::Clocks;
@@ -202,7 +202,7 @@ impl<'j> Turn<'j> {
     pub(super) fn bill(&mut self) -> Option<Bill> {
         if self.record.bill.is_none() && self.is_billed() {
             let price = self.lane.target.price;
-            let prompt = || dialect::prompt(self.job.request);
+            let prompt = || self.job.prompt();
             let cut = std::mem::take(&mut self.body).whole();
             cut::read(&cut, &mut self.heard.said);
             self.record.bill = Some(self.heard().bill(prompt, price.as_ref()));

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::units::Day;
+
 const SECONDS_OF_DAY: u64 = 86_400;
 
 /// A moment; `Display` writes `2026-08-20T07:05:03.042Z`. A clock before 1970 shows as 1970.
@@ -39,37 +41,17 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let since = self.0.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (year, month, day) = civil(since.as_secs() / SECONDS_OF_DAY);
         let second = since.as_secs() % SECONDS_OF_DAY;
         write!(
             out,
-            "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+            "{}T{:02}:{:02}:{:02}.{:03}Z",
+            Day::of(self.0),
             second / 3600,
             second / 60 % 60,
             second % 60,
             since.subsec_millis()
         )
     }
-}
-
-/// Year, month and day of a number of days since 1970, in the proleptic Gregorian calendar
-/// (Howard Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`; its branch
-/// for dates before year 0 is left out).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let era = shifted / 146_097;
-    let day_of_era = shifted % 146_097;
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
-    (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ mod tests;
 pub use address::is_public;
 pub use answer::AnswerHead;
 pub use breaker::{
-    Admission, Breaker, BreakerPolicy, BreakerState, Permit, Settled, SharedBreaker, Ticket,
+    Admission, Ailment, Breaker, BreakerPolicy, BreakerState, Permit, Settled, SharedBreaker,
+    Ticket,
 };
 pub use call::{Call, CallBounds, Timings};
 pub use error::{CallError, ConnectFailure, Flaw, InflateError, Phase};

@@ -7,6 +7,7 @@ use segue::sim::{Options, Sim};
 
 use crate::edge_stage::{Authority, Process, ask, page};
 use crate::support::{Client, PATIENCE};
+use crate::traces::Collector;
 
 /// What is planted, and where.
 const PROVIDER_KEY: &str = "canary-provider-key-0001";
@@ -25,8 +26,10 @@ const PROVIDER_WORDS: &str = "canary-provider-words-0013";
 const PROXY_KEY: &str = "canary-proxy-key-0014";
 const VENDOR_KEY: &str = "canary-vendor-key-0015";
 const TOOL: &str = "canary-tool-0016";
+const COLLECTOR_KEY: &str = "canary-collector-key-0017";
+const SESSION: &str = "canary-session-0018";
 
-const ALL: [&str; 16] = [
+const ALL: [&str; 18] = [
     PROVIDER_KEY,
     CLIENT_KEY,
     WRONG_KEY,
@@ -43,11 +46,21 @@ const ALL: [&str; 16] = [
     PROXY_KEY,
     VENDOR_KEY,
     TOOL,
+    COLLECTOR_KEY,
+    SESSION,
 ];
 
 /// What a provider must never see: everything that is the client's own to keep.
-const NOT_FOR_PROVIDERS: [&str; 7] = [
-    CLIENT_KEY, WRONG_KEY, COOKIE, HEADER, MALFORMED, PROXY_KEY, VENDOR_KEY,
+const NOT_FOR_PROVIDERS: [&str; 9] = [
+    CLIENT_KEY,
+    WRONG_KEY,
+    COOKIE,
+    HEADER,
+    MALFORMED,
+    PROXY_KEY,
+    VENDOR_KEY,
+    COLLECTOR_KEY,
+    SESSION,
 ];
 
 /// Fields of a client that gives everything away.
@@ -55,7 +68,7 @@ fn fields(key: &str) -> String {
     format!(
         "Authorization: Bearer {key}\r\nCookie: session={COOKIE}\r\nX-Custom: {HEADER}\r\n\
          Proxy-Authorization: Basic {PROXY_KEY}\r\nX-Goog-Api-Key: {VENDOR_KEY}\r\n\
-         User-Agent: {HEADER}\r\nReferer: http://a.test/{HEADER}\r\n"
+         User-Agent: {HEADER}\r\nReferer: http://a.test/{HEADER}\r\nX-Segue-Session: {SESSION}\r\n"
     )
 }
 
@@ -157,13 +170,19 @@ fn assert_silent(place: &str, text: &str, canaries: &[&str]) {
     }
 }
 
-async fn started(sim: SocketAddr) -> (Process, Authority, String) {
+async fn started(sim: SocketAddr, collector: SocketAddr) -> (Process, Authority, String) {
     let folder = tempfile::tempdir().unwrap();
     let authority = Authority::new();
     authority.write(folder.path(), "first", &["localhost"]);
     let key = fs::read_to_string(folder.path().join("first.key")).unwrap();
-    let config = Process::config(sim, "passthrough: { provider: sim, paths: [/v1/files] }\n\
-        keys: [{ name: app, secret: env:CANARY_CLIENT }]")
+    let extra = format!(
+        "passthrough: {{ provider: sim, paths: [/v1/files] }}\n\
+         keys: [{{ name: app, secret: env:CANARY_CLIENT, limits: {{ requests_per_minute: 10000 }} }}]\n\
+         accounts: {{ store: {{ path: ./usage.db }} }}\n\
+         samples: {{ path: ./samples.jsonl, share: 100% }}\n\
+         traces: {{ otlp: \"http://{collector}\", headers: {{ authorization: env:CANARY_COLLECTOR }} }}"
+    );
+    let config = Process::config(sim, &extra)
         .replace("private_peers", "credential: env:CANARY_PROVIDER, private_peers")
         .replacen(
             "\"127.0.0.1:0\" }",
@@ -174,6 +193,7 @@ async fn started(sim: SocketAddr) -> (Process, Authority, String) {
         ("RUST_LOG", "trace"),
         ("CANARY_CLIENT", CLIENT_KEY),
         ("CANARY_PROVIDER", PROVIDER_KEY),
+        ("CANARY_COLLECTOR", COLLECTOR_KEY),
     ];
     let process = Process::spawn(folder, &config, &environment);
     process.said("admin pages on").await;
@@ -186,7 +206,8 @@ async fn started(sim: SocketAddr) -> (Process, Authority, String) {
 #[expect(clippy::too_many_lines, reason = "one story with many places to look")]
 async fn no_secret_is_told_to_anyone_it_is_not_for() {
     let sim = Sim::start(Options::default()).await.unwrap();
-    let (process, authority, tls_key) = started(sim.address()).await;
+    let collector = Collector::start(&[]).await;
+    let (process, authority, tls_key) = started(sim.address(), collector.address).await;
     let told = tell(&process, &sim).await;
     // Over TLS as well, by HTTP/1.1 with a bad key.
     let second = process.said_times("listening on ", 2).await;
@@ -220,6 +241,7 @@ async fn no_secret_is_told_to_anyone_it_is_not_for() {
     let admin = process.admin().await;
     let status = page(admin, "/status").await;
     let metrics = page(admin, "/metrics").await;
+    let history = page(admin, "/page.json").await;
     process.signal("TERM");
     assert_eq!(process.exit().await, 0);
     let diagnostics = process.lines().join("\n");
@@ -229,6 +251,16 @@ async fn no_secret_is_told_to_anyone_it_is_not_for() {
     );
     let access = fs::read_to_string(process.path("access.log")).unwrap();
     assert!(access.lines().count() > 20, "{access}");
+    let samples = fs::read_to_string(process.path("samples.jsonl")).unwrap();
+    assert!(samples.lines().count() > 10, "{samples}");
+    let mut store = fs::read(process.path("usage.db")).unwrap();
+    store.extend(fs::read(process.path("usage.db-wal")).unwrap_or_default());
+    let store = String::from_utf8_lossy(&store);
+    assert!(store.contains("model"), "it was to hold the route's name");
+    let (heads, spans): (Vec<_>, Vec<_>) = collector.heard.lock().drain(..).unzip();
+    assert!(heads.iter().all(|head| head.contains(COLLECTOR_KEY)));
+    let spans = serde_json::to_string(&spans).unwrap();
+    assert!(spans.contains("gen_ai"), "{spans}");
 
     let secrets = [&ALL[..], &[&*tls_key]].concat();
     for (place, text) in [
@@ -236,6 +268,10 @@ async fn no_secret_is_told_to_anyone_it_is_not_for() {
         ("the access log", &*access),
         ("the metrics", metrics.text()),
         ("the status", status.text()),
+        ("the page", history.text()),
+        ("the samples", &*samples),
+        ("the store", &*store),
+        ("the spans", &*spans),
     ] {
         assert_silent(place, text, &secrets);
     }

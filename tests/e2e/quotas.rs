@@ -89,7 +89,8 @@ async fn each_format_has_its_own_headers() {
     let left: u64 = header("anthropic-ratelimit-tokens-remaining")
         .parse()
         .unwrap();
-    assert!((1..90_000).contains(&left), "{left}");
+    // What the answer took may be back already.
+    assert!((1..=90_000).contains(&left), "{left}");
     assert_eq!(told(&answer).len(), 6);
     let answer = message(&world, APP).await;
     assert_eq!(answer.status, 429);

@@ -3,7 +3,7 @@
 use std::future::{Future, pending};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -13,8 +13,8 @@ use segue::config;
 use segue::dialect;
 use segue::exchange::{Dialect, Measure, Task};
 use segue::relay::{
-    Allowance, AnswerHead, Booked, Budget, Client, ClientGone, Fallback, Job, LiveRoute, Standings,
-    carry,
+    Allowance, AnswerHead, Booked, Budget, Client, ClientGone, Fallback, Found, Job, LiveRoute,
+    Standings, carry,
 };
 use segue::sim::{Options, Sim};
 use segue::telemetry::Attempt;
@@ -133,7 +133,7 @@ async fn booked(then: Then) -> Vec<Attempt> {
         booked: &booked,
         room: None,
         trace: None,
-        contract: OnceLock::new(),
+        found: Found::default(),
     };
     let mut client = Fake {
         left: 3,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use redis::Commands as _;
 use segue::sim::{Options, Sim};
 use tempfile::TempDir;
+use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -24,12 +25,12 @@ struct Redis {
 }
 
 impl Redis {
-    fn start() -> Self {
+    async fn start() -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
         let folder = tempfile::tempdir().unwrap();
-        let child = Self::spawn(&folder, port);
+        let child = Self::spawn(&folder, port).await;
         Self {
             folder,
             port,
@@ -37,7 +38,7 @@ impl Redis {
         }
     }
 
-    fn spawn(folder: &TempDir, port: u16) -> Child {
+    async fn spawn(folder: &TempDir, port: u16) -> Child {
         let child = Command::new("redis-server")
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--enable-debug-command", "local", "--port"])
@@ -48,9 +49,9 @@ impl Redis {
             .spawn()
             .expect("redis-server is needed: apt-get install redis-server");
         let began = Instant::now();
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        while TcpStream::connect(("127.0.0.1", port)).await.is_err() {
             assert!(began.elapsed() < PATIENCE, "redis-server does not listen");
-            std::thread::sleep(Duration::from_millis(10));
+            sleep(Duration::from_millis(10)).await;
         }
         child
     }
@@ -61,10 +62,10 @@ impl Redis {
         assert!(status.success(), "{kill}");
     }
 
-    fn restart(&mut self) {
+    async fn restart(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-        self.child = Self::spawn(&self.folder, self.port);
+        self.child = Self::spawn(&self.folder, self.port).await;
     }
 
     fn connection(&self) -> redis::Connection {
@@ -145,7 +146,7 @@ async fn once(address: SocketAddr) -> (u16, i64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_machines_never_spend_more_than_one_dollar_of_one_dollar() {
-    let (sim, redis) = (sim().await, Redis::start());
+    let (sim, redis) = (sim().await, Redis::start().await);
     let config = config(&sim, &redis, "1s", "budget: { usd: 1, per: day }");
     let machines = [start(&config).await, start(&config).await];
     let mut addresses = Vec::new();
@@ -186,7 +187,7 @@ async fn two_machines_never_spend_more_than_one_dollar_of_one_dollar() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_machines_hold_one_limit_of_requests_and_both_tell_what_is_left() {
-    let (sim, redis) = (sim().await, Redis::start());
+    let (sim, redis) = (sim().await, Redis::start().await);
     let config = config(&sim, &redis, "1s", "limits: { requests_per_minute: 10 }");
     let machines = [start(&config).await, start(&config).await];
     let (began, mut left, mut served) = (Instant::now(), Vec::new(), 0);
@@ -206,7 +207,7 @@ async fn two_machines_hold_one_limit_of_requests_and_both_tell_what_is_left() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_becomes_of_redis_no_exchange_fails_and_the_counts_meet_again() {
-    let (sim, mut redis) = (sim().await, Redis::start());
+    let (sim, mut redis) = (sim().await, Redis::start().await);
     let quota = "limits: { requests_per_minute: 1000000, concurrent: 1000 }, budget: { usd: 100000, per: day }";
     let config = config(&sim, &redis, "20ms", quota);
     let machines = [start(&config).await, start(&config).await];
@@ -250,7 +251,7 @@ async fn whatever_becomes_of_redis_no_exchange_fails_and_the_counts_meet_again()
     }
     up().await;
 
-    redis.restart();
+    redis.restart().await;
     down().await;
     up().await;
     sleep(Duration::from_millis(300)).await;
@@ -261,6 +262,7 @@ async fn whatever_becomes_of_redis_no_exchange_fails_and_the_counts_meet_again()
         spent += cost;
         slowest = slowest.max(time);
     }
+    println!("the slowest exchange took {slowest:?}");
     // An exchange waits 20 ms at most; without the bound it would have been seconds.
     assert!(slowest < Duration::from_secs(1), "{slowest:?}");
     redis.shows("d", spent).await;
@@ -272,9 +274,53 @@ async fn whatever_becomes_of_redis_no_exchange_fails_and_the_counts_meet_again()
     assert_eq!(metric(metrics.text(), "segue_shared_lost_total"), Some(0.0));
 }
 
+/// Whether a machine leaves the target alone, by its status page.
+async fn leaves_alone(machine: &Process, target: &str) -> bool {
+    let status = page(machine.admin().await, "/status").await.json();
+    let targets = status["routes"][0]["targets"].as_array().unwrap().clone();
+    let found = targets.iter().find(|one| one["target"] == target).unwrap();
+    found["breaker"] == "open"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_fails_on_one_machine_is_left_alone_by_the_other() {
+    let (sim, redis) = (sim().await, Redis::start().await);
+    let limit = "limits: { requests_per_minute: 1000 }";
+    let config = config(&sim, &redis, "1s", limit).replace(
+        "tiers: [[{ target: sim/m, price: { input: 10000, output: 10000 } }]]",
+        "tiers: [[sim/ill], [sim/m]], retries: { same_target: 0 }, breaker: { failures: 2, open: 1m }",
+    );
+    sim.script("ill", "status=503".parse().unwrap());
+    let machines = [start(&config).await, start(&config).await];
+    let mut client = machines[0].client().await;
+    for _ in 0..2 {
+        assert_eq!(ask(&mut client).await.0, 200);
+    }
+    assert!(leaves_alone(&machines[0], "sim/ill").await);
+    let began = Instant::now();
+    while !leaves_alone(&machines[1], "sim/ill").await {
+        assert!(began.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(50)).await;
+    }
+    let before = sim.journal().received();
+    assert_eq!(once(machines[1].address().await).await.0, 200);
+    assert_eq!(
+        sim.journal().received(),
+        before + 1,
+        "only the one that is well"
+    );
+    // A third that comes later hears of it too.
+    let late = start(&config).await;
+    let began = Instant::now();
+    while !leaves_alone(&late, "sim/ill").await {
+        assert!(began.elapsed() < PATIENCE);
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_that_dies_gives_its_places_back_within_a_minute() {
-    let (sim, redis) = (sim().await, Redis::start());
+    let (sim, redis) = (sim().await, Redis::start().await);
     let config = config(&sim, &redis, "1s", "limits: { concurrent: 2 }");
     let (dying, living) = (start(&config).await, start(&config).await);
     sim.script("m", "hang".parse().unwrap());

@@ -170,7 +170,7 @@ fn logged(path: &Path) -> BTreeMap<String, i64> {
 /// Milliseconds since 1970 of `2026-08-20T07:05:03.042Z`.
 fn millis_of(time: &str) -> i64 {
     let (day, clock) = time.trim_end_matches('Z').split_once('T').unwrap();
-    let day = segue::account::store::Day::parse(day).unwrap();
+    let day = segue::units::Day::parse(day).unwrap();
     let mut parts = clock
         .split([':', '.'])
         .map(|part| part.parse::<i64>().unwrap());
@@ -248,7 +248,6 @@ async fn a_process_that_is_killed_loses_a_second_at_most_and_doubles_nothing() {
 }
 
 /// The folder of a process that has ended, for the next one.
-/// The folder of a process that has ended.
 pub fn keep(mut process: Process) -> TempDir {
     std::mem::replace(&mut process.folder, tempfile::tempdir().unwrap())
 }

@@ -22,14 +22,14 @@ const HEADER: &str = "canary-header-0003";
 const SECRET: &str = "canary-collector-key-0004";
 
 /// A collector of spans: takes everything, once it has given the answers that it was made with.
-struct Collector {
-    address: SocketAddr,
+pub struct Collector {
+    pub address: SocketAddr,
     /// Each request's head and body.
-    heard: Arc<Mutex<Vec<(String, Value)>>>,
+    pub heard: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Collector {
-    async fn start(answers: &[&'static str]) -> Self {
+    pub async fn start(answers: &[&'static str]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let heard = Arc::<Mutex<Vec<_>>>::default();
@@ -59,7 +59,7 @@ impl Collector {
 async fn serve(
     mut stream: TcpStream,
     answers: Arc<Mutex<VecDeque<&'static str>>>,
-    heard: Arc<Mutex<Vec<(String, Value)>>>,
+    kept: Arc<Mutex<Vec<(String, Value)>>>,
 ) {
     let mut buffer = Vec::new();
     loop {
@@ -81,8 +81,7 @@ async fn serve(
             assert!(matches!(stream.read_buf(&mut buffer).await, Ok(1..)));
         }
         let body: Vec<u8> = buffer.drain(..length).collect();
-        heard
-            .lock()
+        kept.lock()
             .push((head, serde_json::from_slice(&body).unwrap()));
         let answer = answers.lock().pop_front().unwrap_or("200 OK");
         let answer = format!("HTTP/1.1 {answer}\r\nContent-Length: 2\r\n\r\n{{}}");
@@ -128,6 +127,64 @@ fn sent(sim: &Sim) -> Vec<String> {
     heads.collect()
 }
 
+/// Whether the spans are those of the exchanges, and their ids those that the provider saw; all that
+/// was exported.
+fn held_against_each_other(collector: &Collector, sim: &Sim) -> String {
+    let exports = collector.heard.lock().clone();
+    assert!(exports.len() >= 2);
+    let (head, first) = &exports[0];
+    assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
+    assert!(
+        head.contains(SECRET)
+            && head
+                .to_lowercase()
+                .contains("content-type: application/json")
+    );
+    assert_eq!(*first, exports[1].1, "what was not taken comes again");
+    let spans = collector.spans(1);
+    let of_kind = |kind: u8| spans.iter().filter(move |span| span["kind"] == kind);
+    let servers: Vec<_> = of_kind(2).collect();
+    assert_eq!(servers.len(), 10);
+    for server in &servers {
+        assert_eq!(server["name"], "chat model");
+        let mut below = of_kind(3).filter(|span| span["parentSpanId"] == server["spanId"]);
+        assert!(below.all(|span| span["traceId"] == server["traceId"]));
+    }
+    assert_eq!(
+        (&servers[0]["traceId"], &servers[0]["parentSpanId"]),
+        (&TRACE.into(), &PARENT.into())
+    );
+    assert!(
+        servers[1..]
+            .iter()
+            .all(|span| span.get("parentSpanId").is_none())
+    );
+    let first = of_kind(3).filter(|span| span["traceId"] == TRACE);
+    let first: Vec<_> = first.map(|span| span["name"].as_str().unwrap()).collect();
+    assert_eq!(first, ["chat a", "chat b"]);
+    held_against_requests(&spans, sim);
+    let exported = exports.iter().map(|(_, export)| export.to_string());
+    exported.collect::<Vec<_>>().join("\n")
+}
+
+/// Each request of a recorded trace is a span, and each span of an attempt a request.
+fn held_against_requests(spans: &[Value], sim: &Sim) {
+    let of_kind = |kind: u8| spans.iter().filter(move |span| span["kind"] == kind);
+    let (recorded, passed_on): (Vec<_>, Vec<_>) = sent(sim)
+        .into_iter()
+        .partition(|sent| sent.ends_with("-01"));
+    let expected = of_kind(3).map(|span| {
+        let (trace, id) = (span["traceId"].as_str(), span["spanId"].as_str());
+        format!("00-{}-{}-01", trace.unwrap(), id.unwrap())
+    });
+    assert_eq!(recorded, expected.collect::<Vec<_>>());
+    assert!(!passed_on.is_empty());
+    for sent in passed_on {
+        assert!(sent.starts_with(&format!("00-{}-", "7".repeat(32))) && sent.ends_with("-00"));
+        assert!(!sent.contains(PARENT), "{sent}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn spans_have_the_ids_that_clients_and_providers_see_and_none_is_lost_at_the_end() {
     let sim = sim().await;
@@ -155,55 +212,7 @@ async fn spans_have_the_ids_that_clients_and_providers_see_and_none_is_lost_at_t
     process.signal("TERM");
     assert_eq!(process.exit().await, 0);
 
-    let heard = collector.heard.lock().clone();
-    assert!(heard.len() >= 2);
-    let (head, first) = &heard[0];
-    assert!(head.starts_with("POST /v1/traces HTTP/1.1\r\n"), "{head}");
-    assert!(
-        head.contains(SECRET)
-            && head
-                .to_lowercase()
-                .contains("content-type: application/json")
-    );
-    assert_eq!(*first, heard[1].1, "what was not taken comes again");
-    let spans = collector.spans(1);
-    let of_kind = |kind: u8| spans.iter().filter(move |span| span["kind"] == kind);
-    let servers: Vec<_> = of_kind(2).collect();
-    assert_eq!(servers.len(), 10);
-    for server in &servers {
-        assert_eq!(server["name"], "chat model");
-        let mut below = of_kind(3).filter(|span| span["parentSpanId"] == server["spanId"]);
-        assert!(below.all(|span| span["traceId"] == server["traceId"]));
-    }
-    assert_eq!(
-        (&servers[0]["traceId"], &servers[0]["parentSpanId"]),
-        (&TRACE.into(), &PARENT.into())
-    );
-    assert!(
-        servers[1..]
-            .iter()
-            .all(|span| span.get("parentSpanId").is_none())
-    );
-    let first = of_kind(3).filter(|span| span["traceId"] == TRACE);
-    let first: Vec<_> = first.map(|span| span["name"].as_str().unwrap()).collect();
-    assert_eq!(first, ["chat a", "chat b"]);
-    // Each request of a recorded trace is a span, and each span of an attempt a request.
-    let (recorded, passed_on): (Vec<_>, Vec<_>) = sent(&sim)
-        .into_iter()
-        .partition(|sent| sent.ends_with("-01"));
-    let expected = of_kind(3).map(|span| {
-        let (trace, id) = (span["traceId"].as_str(), span["spanId"].as_str());
-        format!("00-{}-{}-01", trace.unwrap(), id.unwrap())
-    });
-    assert_eq!(recorded, expected.collect::<Vec<_>>());
-    assert!(!passed_on.is_empty());
-    for sent in passed_on {
-        assert!(sent.starts_with(&format!("00-{}-", "7".repeat(32))) && sent.ends_with("-00"));
-        assert!(!sent.contains(PARENT), "{sent}");
-    }
-
-    let exported = heard.iter().map(|(_, export)| export.to_string());
-    let exported = exported.collect::<Vec<_>>().join("\n");
+    let exported = held_against_each_other(&collector, &sim);
     let diagnostics = process.lines().join("\n");
     for canary in [PROMPT, ANSWER, HEADER, SECRET, "127.0.0.1"] {
         assert!(!exported.contains(canary), "{canary}: {exported}");

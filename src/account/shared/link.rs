@@ -121,6 +121,13 @@ impl Link {
         self.line.lock().line.is_some()
     }
 
+    /// Tells something for which nobody waits, and takes the answer.
+    pub(super) async fn tell(&self, build: impl FnOnce(&str, &str) -> Cmd) -> Option<Vec<i64>> {
+        let mut line = self.line.lock().line.clone()?;
+        let cmd = build(&line.script, &self.root);
+        query(PATIENCE, &cmd, &mut line.connection).await.ok()
+    }
+
     /// Posts something; nobody waits for it.
     pub(super) async fn post(
         &self,

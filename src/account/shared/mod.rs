@@ -7,6 +7,7 @@
 mod inner;
 mod lease;
 mod link;
+mod notice;
 mod outbox;
 mod post;
 mod settings;
@@ -26,6 +27,7 @@ use self::inner::Inner;
 pub use self::inner::SharedMeters;
 pub(super) use self::lease::{Lease, Share};
 use self::link::Link;
+pub use self::notice::Notice;
 pub use self::settings::{SharedSettings, Transport};
 pub(super) use self::words::{Rest, Seat};
 use crate::account::book::Book;
@@ -70,6 +72,15 @@ impl Shared {
     /// The share of an exchange that begins, with the seats of its counts.
     pub(super) fn share(&self, seats: impl FnOnce(&str) -> lease::Seats) -> Share {
         Share::new(Arc::clone(&self.inner), seats(&self.inner.prefix))
+    }
+
+    /// Puts up what is said of names, and reads what all say of them. `None` if nobody answers.
+    pub(super) async fn board(&self, notices: &[(Arc<str>, Notice)]) -> Option<Vec<Notice>> {
+        let build =
+            |script: &str, root: &str| notice::post(script, root, &self.inner.node, notices);
+        let words = self.inner.link.tell(build).await?;
+        let is_all = words.len() == notices.len();
+        is_all.then(|| words.into_iter().map(notice::read).collect())
     }
 
     /// Waits until all is told, for so long at most.

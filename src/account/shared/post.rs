@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use crate::account::now::Now;
-use crate::account::period::{Day, Period};
+use crate::account::period::Period;
 use crate::account::shared::inner::Inner;
 use crate::account::shared::link::Line;
 use crate::account::shared::outbox::Told;
@@ -103,7 +103,7 @@ impl Poster {
 
 /// Puts what was spent here in the place of what was to be told.
 fn lost(inner: &Inner) {
-    let today = Day::of(Now::read());
+    let today = Now::read().day();
     // While nothing is booked: what is booked later is told later.
     let book = inner.book.lock();
     let rows = book.iter().flat_map(|(owner, meter)| {

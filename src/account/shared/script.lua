@@ -222,4 +222,25 @@ function call.post()
   return 1
 end
 
+-- board NODE, and for each further key what NODE says of it: nothing, oMS or cMS (it is left alone for so long: its breaker is
+-- open, or it cools down), or - (no longer). Answers for each how long it is left alone, in milliseconds: below zero while it
+-- cools down, 0 if nobody says so. What lasts longer stands; only who put it up takes it down.
+function call.board()
+  local node, answer = ARGV[2], {}
+  for place = 2, #KEYS do
+    local key, said = KEYS[place], ARGV[place + 1]
+    local kind, left = string.match(said, '^([oc])(%d+)$')
+    if kind and redis.call('PTTL', key) < tonumber(left) then
+      redis.call('SET', key, kind .. node, 'PX', left)
+    elseif said == '-' and string.sub(redis.call('GET', key) or '', 2) == node then
+      redis.call('DEL', key)
+    end
+    local found = redis.call('GET', key)
+    local sign = 0
+    if found then sign = string.sub(found, 1, 1) == 'c' and -1 or 1 end
+    answer[place - 1] = sign * math.max(1, redis.call('PTTL', key))
+  end
+  return answer
+end
+
 return call[ARGV[1]]()

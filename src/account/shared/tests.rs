@@ -8,9 +8,9 @@ use super::words::{Act, Admit, Answer, Ask, answer, hello, post, take};
 use super::*;
 use crate::account::claim::{Claim, Scarce};
 use crate::account::instance::{Instance, Kind, Owner};
-use crate::account::period::{Day, Period};
+use crate::account::period::Period;
 use crate::account::quota::{Budget, Each, Quota, Scope};
-use crate::units::{MicroUsd, Tokens};
+use crate::units::{Day, MicroUsd, Tokens};
 
 fn quota() -> Quota {
     let budget = |amount, per| Budget {

@@ -9,9 +9,9 @@ use smallvec::SmallVec;
 use crate::account::bucket::Window;
 use crate::account::claim::{Claim, Scarce};
 use crate::account::instance::Owner;
-use crate::account::period::{Day, Period};
+use crate::account::period::Period;
 use crate::account::quota::Quota;
-use crate::units::{MicroUsd, Tokens};
+use crate::units::{Day, MicroUsd, Tokens};
 
 /// After so long without a word of its node, an exchange or a reservation counts no more.
 pub(super) const LEASE: Duration = Duration::from_secs(45);
@@ -97,6 +97,10 @@ impl Rest {
 }
 
 /// What is answered to who asks.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one a round trip, and taken apart at once"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     /// All was taken.
@@ -106,7 +110,11 @@ pub(super) enum Answer {
 }
 
 /// A call of the script.
-fn call<'k>(script: &str, root: &str, keys: impl ExactSizeIterator<Item = &'k str>) -> Cmd {
+pub(super) fn call<'k>(
+    script: &str,
+    root: &str,
+    keys: impl ExactSizeIterator<Item = &'k str>,
+) -> Cmd {
     let mut cmd = redis::cmd("EVALSHA");
     cmd.arg(script).arg(keys.len() + 1).arg(root);
     for key in keys {

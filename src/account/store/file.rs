@@ -8,8 +8,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::day::{Day, MILLIS, millis};
 use super::schema;
+use crate::units::{Day, millis};
 
 /// How long another process's transaction is waited for.
 const BUSY: Duration = Duration::from_millis(250);
@@ -160,13 +160,7 @@ impl File {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
-        let found = schema::version(&connection)?;
-        if !schema::is_known(found) {
-            return Err(StoreError::Newer {
-                path: path.to_owned(),
-                found,
-            });
-        }
+        let found = version(&connection, path)?;
         if found == 0 && tables(&connection)? > 0 {
             return Err(StoreError::Foreign(path.to_owned()));
         }
@@ -196,9 +190,21 @@ impl File {
     }
 }
 
+/// The version of the tables, if it is one that can be read; 0 where there are none of ours.
+pub(super) fn version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let found = schema::version(connection)?;
+    if schema::is_known(found) {
+        return Ok(found);
+    }
+    Err(StoreError::Newer {
+        path: path.to_owned(),
+        found,
+    })
+}
+
 /// Moves a file aside, with what belongs to it; the name that it has then.
 pub(super) fn move_aside(path: &Path, now: SystemTime) -> io::Result<PathBuf> {
-    let second = millis(now).rem_euclid(MILLIS) / 1_000;
+    let second = millis(now).rem_euclid(Day(1).begins()) / 1_000;
     let time = format!(
         "{}T{:02}{:02}{:02}Z",
         Day::of(now),

@@ -3,7 +3,6 @@
 //! A request hands over one entry and never waits: entries queue up to a bound, and are written
 //! some hundreds at a time. What a disk refuses is tried again; what finds no room is counted.
 
-mod day;
 mod entry;
 mod file;
 mod prune;
@@ -18,7 +17,6 @@ mod tests;
 mod write;
 mod writer;
 
-pub use day::Day;
 pub use entry::{AttemptEntry, Entry};
 pub use file::StoreError;
 pub use read::{Part, Reader, Span, Sum};

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::day::{Day, millis};
+use crate::units::{Day, millis};
 
 /// Exchanges that one step takes away at most: some milliseconds of work.
 const STEP: usize = 1_000;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Row};
 
-use super::file::StoreError;
-use super::schema;
+use super::file::{StoreError, version};
 use super::source::{By, DAYS, ROWS};
+use crate::account::claim::Fate;
 use crate::exchange::Usage;
 use crate::units::{MicroUsd, Tokens};
 
@@ -89,13 +89,7 @@ impl Reader {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
-        let found = schema::version(&connection)?;
-        if !schema::is_known(found) {
-            return Err(StoreError::Newer {
-                path: path.to_owned(),
-                found,
-            });
-        }
+        let found = version(&connection, path)?;
         if found == 0 {
             return Err(StoreError::Foreign(path.to_owned()));
         }
@@ -127,7 +121,7 @@ fn query(source: &str, by: &[By]) -> String {
         .collect();
     let names = columns.len();
     columns.extend(["exchanges", "fell_back", "failed"].map(|name| format!("sum({name})")));
-    for fate in ["delivered", "wasted"] {
+    for fate in Fate::ALL.map(Fate::name) {
         let part =
             PART.map(|name| format!("coalesce(sum({name}) FILTER (WHERE fate = '{fate}'), 0)"));
         columns.extend(part);

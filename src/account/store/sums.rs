@@ -4,13 +4,11 @@ use std::collections::HashMap;
 
 use rusqlite::{Transaction, params};
 
-use super::day::Day;
 use super::entry::{AttemptEntry, Entry};
 use crate::account::claim::Fate;
 use crate::account::instance::{Instance, Kind};
-use crate::account::period::Period;
 use crate::exchange::{Bill, Measure};
-use crate::units::{MicroUsd, Tokens};
+use crate::units::{Day, MicroUsd, Tokens};
 
 /// More tokens than anybody bills: what a provider makes up must not spoil a sum.
 const MOST_TOKENS: u64 = 1_000_000_000_000;
@@ -85,13 +83,13 @@ impl<'e> Sums<'e> {
     /// Adds an exchange, its attempts and what they spent.
     pub(super) fn add(&mut self, entry: &'e Entry) {
         let answered = entry.target.as_deref();
-        let fate = answered.map_or("none", |_| fate_name(Fate::Delivered));
+        let fate = answered.map_or("none", |_| Fate::Delivered.name());
         let tally = self.cell(entry, answered.unwrap_or_default(), fate);
         tally.exchanges += 1;
         tally.fell_back += i64::from(entry.fallback_reason.is_some() && answered.is_some());
         tally.failed += i64::from(matches!(entry.outcome, "failed" | "broken" | "panicked"));
         for attempt in &entry.attempts {
-            self.cell(entry, &attempt.target, fate_name(attempt.fate))
+            self.cell(entry, &attempt.target, attempt.fate.name())
                 .add(attempt);
         }
         for one in &entry.spent {
@@ -99,7 +97,7 @@ impl<'e> Sums<'e> {
                 kind: one.kind,
                 quota: &one.quota,
                 instance: one.instance,
-                period: period_name(one.per),
+                period: one.per.name(),
                 start: one.start.0,
             };
             *self.spent.entry(account).or_default() += money(one.amount);
@@ -196,28 +194,4 @@ pub(super) fn tokens(tokens: Tokens) -> i64 {
 /// As a column holds it, in millionths of a USD.
 pub(super) fn money(cost: MicroUsd) -> i64 {
     i64::try_from(cost.0.min(MOST_COST)).unwrap_or(i64::MAX)
-}
-
-/// The name in the tables.
-pub(super) fn fate_name(fate: Fate) -> &'static str {
-    match fate {
-        Fate::Delivered => "delivered",
-        Fate::Wasted => "wasted",
-    }
-}
-
-/// The name in the tables.
-pub(super) fn period_name(period: Period) -> &'static str {
-    match period {
-        Period::Day => "day",
-        Period::Week => "week",
-        Period::Month => "month",
-    }
-}
-
-/// The period of that name.
-pub(super) fn period(name: &str) -> Option<Period> {
-    [Period::Day, Period::Week, Period::Month]
-        .into_iter()
-        .find(|period| period_name(*period) == name)
 }

@@ -14,9 +14,9 @@ use tempfile::TempDir;
 use super::file::{Check, File};
 use super::prune::{self, Rest};
 use super::*;
-use crate::account::{Fate, Instance, Kind, Period, Spent, period};
+use crate::account::{Fate, Instance, Kind, Period, Spent};
 use crate::exchange::{Bill, Measure, Pseudonym, Usage};
-use crate::units::{MicroUsd, Tokens};
+use crate::units::{Day, MicroUsd, Tokens};
 
 /// 2026-11-22, noon.
 const NOON: i64 = 20_779 * 86_400_000 + 43_200_000;
@@ -80,7 +80,7 @@ fn rescued(began: i64) -> Entry {
             quota: "app".into(),
             instance: Instance::TOGETHER,
             per: Period::Day,
-            start: period::Day(20_779),
+            start: Day(20_779),
             amount: MicroUsd(30),
         }],
         ..Entry::at(at(began))
@@ -236,7 +236,7 @@ fn what_budgets_have_spent_is_there_at_the_next_start() {
         quota: "support".into(),
         instance: Instance([7; 16]),
         per: Period::Month,
-        start: period::Day(start.0),
+        start: Day(start.0),
         amount: MicroUsd(cost),
     };
     for cost in [1, 2] {

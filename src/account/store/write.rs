@@ -4,15 +4,14 @@ use rusqlite::{Connection, Statement, TransactionBehavior, params};
 
 use std::time::Duration;
 
-use super::day::{Day, millis};
 use super::entry::{AttemptEntry, Entry};
 use super::queue::Numbered;
-use super::sums::{self, Sums, counts, fate_name, money, tokens};
+use super::sums::{Sums, counts, money, tokens};
 use crate::account::instance::{Instance, Kind};
-use crate::account::period;
+use crate::account::period::Period;
 use crate::account::spent::Spent;
 use crate::exchange::Bill;
-use crate::units::{MicroUsd, Tokens};
+use crate::units::{Day, MicroUsd, Tokens, millis};
 
 const EXCHANGE: &str = "
 INSERT INTO exchanges (boot, sequence, began, request_id, key, route, variant, session, user, format,
@@ -128,7 +127,7 @@ fn write_attempt(
         attempt.status,
         attempt.error,
         attempt.verdict,
-        fate_name(attempt.fate),
+        attempt.fate.name(),
         input,
         cached,
         cache_write,
@@ -174,7 +173,7 @@ pub(super) fn spent(connection: &Connection, since: Day) -> rusqlite::Result<Vec
         let (Some((kind, quota)), Some(instance), Some(per)) = (
             quota,
             Instance::parse(&instance),
-            sums::period(&row.get::<_, String>(2)?),
+            Period::named(&row.get::<_, String>(2)?),
         ) else {
             continue;
         };
@@ -183,7 +182,7 @@ pub(super) fn spent(connection: &Connection, since: Day) -> rusqlite::Result<Vec
             quota: quota.into(),
             instance,
             per,
-            start: period::Day(row.get(3)?),
+            start: Day(row.get(3)?),
             amount: MicroUsd(u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0)),
         });
     }

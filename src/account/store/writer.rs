@@ -8,7 +8,6 @@ use std::time::{Duration, Instant, SystemTime};
 use parking_lot::Mutex;
 use prometheus::{IntCounter, IntGauge};
 
-use super::day::{Day, millis};
 use super::entry::Entry;
 use super::file::{Check, Cure, File, StoreError, move_aside};
 use super::prune::{self, Rest};
@@ -16,6 +15,7 @@ use super::queue::{Numbered, Patience, Pushed, Queue};
 use super::settings::StoreSettings;
 use super::write;
 use crate::account::spent::Spent;
+use crate::units::{Day, millis};
 
 /// The first wait after a failure; each further one is twice as long, up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(250);

@@ -1,7 +1,7 @@
 //! What the ledger keeps: over reloads, over restarts, and for how many callers.
 
 use super::*;
-use crate::account::{Day, Instance, Kind, Spent};
+use crate::account::{Instance, Kind, Spent};
 
 fn daily(amount: u64, each: Each) -> Arc<Quotas> {
     quotas([Quota {

@@ -10,7 +10,7 @@ use super::{
     Scarce, Scope, Short, Tags, Waste,
 };
 use crate::exchange::{Bill, Measure, Usage};
-use crate::units::{MicroUsd, Tokens};
+use crate::units::{Day, MicroUsd, Tokens};
 
 mod cover;
 mod keep;

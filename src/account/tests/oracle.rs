@@ -109,7 +109,7 @@ impl Naive {
                 .filter(|(other, _)| Self::counts(quota, who, *other));
             let open: u64 = open.map(|(_, cost)| cost).sum();
             for budget in &quota.budgets {
-                let start = budget.per.start(super::super::Day(day)).0;
+                let start = budget.per.start(Day(day)).0;
                 let spent = self.booked.iter().filter(|one| {
                     let paid = one.fate == Fate::Delivered || !callers;
                     paid && one.day >= start && Self::counts(quota, who, one.who)

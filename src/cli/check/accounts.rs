@@ -6,7 +6,7 @@ use super::marked::marked;
 use crate::account::{
     Activity, Each, KeyEntry, Keys, OnBudget, Quota, Quotas, RouteScope, Scope, Waste,
 };
-use crate::config::{show_period, show_usd};
+use crate::config::show_usd;
 use crate::telemetry::Timestamp;
 
 /// Writes all keys.
@@ -104,7 +104,7 @@ fn allowance(quota: &Quota) -> String {
         all.push(format!("{} USD an exchange", show_usd(ceiling)));
     }
     for budget in &quota.budgets {
-        let (amount, per) = (show_usd(budget.amount), show_period(budget.per));
+        let (amount, per) = (show_usd(budget.amount), budget.per.name());
         all.push(format!("{amount} USD a {per}"));
     }
     all.join(", ")

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod advice;
+mod elsewhere;
 mod marked;
 mod route;
 mod samples;
@@ -17,6 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use self::accounts::{print_keys, print_quotas};
 use self::advice::advice;
+pub(super) use self::marked::url;
 use self::marked::{marked, time};
 use crate::cli::exit::{refused, unwritten, warned};
 use crate::config::{self, show_duration, show_size};
@@ -24,7 +26,7 @@ use crate::edge::{
     ClientAuth, Limits, ListenerSettings, ListenerTls, LogSettings, LogTarget, ProviderSettings,
     Settings, TlsVersions,
 };
-use crate::upstream::{Balance, BaseUrl, HealthCheck, HealthProbe, Peers, Scheme};
+use crate::upstream::{Balance, HealthCheck, HealthProbe, Peers};
 
 /// Checks the file at `path`: its settings go to stdout, its mistakes and what is hardly meant to
 /// stderr.
@@ -75,6 +77,8 @@ pub fn print(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
     print_log(&settings.log, out)?;
     samples::print(settings.samples.as_ref(), out)?;
     store::print(settings.store.as_ref(), out)?;
+    elsewhere::print_shared(settings.shared.as_ref(), out)?;
+    elsewhere::print_traces(settings.traces.as_ref(), out)?;
     writeln!(
         out,
         "drain\n  deadline {}",
@@ -195,20 +199,6 @@ fn print_health(check: &HealthCheck, out: &mut impl Write) -> io::Result<()> {
     )
 }
 
-pub(super) fn url(base: &BaseUrl) -> String {
-    let scheme = match base.scheme {
-        Scheme::Http => "http",
-        Scheme::Https => "https",
-    };
-    let BaseUrl {
-        host, port, prefix, ..
-    } = base;
-    if host.contains(':') {
-        return format!("{scheme}://[{host}]:{port}{prefix}");
-    }
-    format!("{scheme}://{host}:{port}{prefix}")
-}
-
 fn print_limits(limits: &Limits, out: &mut impl Write) -> io::Result<()> {
     let shipped = Limits::default();
     writeln!(out, "limits")?;
@@ -286,7 +276,8 @@ quotas:
   - {name: free, for: {tag: {tier: free}}, each: key, limits: {concurrent: 1}}
   - {name: users, for: {key: app}, each: user, limits: {concurrent: 2}}
   - {name: sessions, for: {route: support}, each: session, limits: {concurrent: 3}}
-accounts: {on_budget: cheapest}
+accounts: {on_budget: cheapest, shared: {redis: 'rediss://10.0.0.5/2', password: sk-canary-7}}
+traces: {otlp: 'https://otel.example', share: 5%, headers: {authorization: sk-canary-8}}
 providers:
   openai: {dialect: openai, base_url: https://api.openai.com/v1, credential: sk-canary-4}
   local:

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::time::Duration;
 
 use super::marked::marked;
-use crate::config::{show_duration, show_usd};
+use crate::config::{show_duration, show_share, show_usd};
 use crate::exchange::{Abilities, Need};
 use crate::route::{
     Balance, Check, Choice, Contracts, Drops, Hedge, HedgeAfter, Hold, Json, Malformed, OutputFit,
@@ -198,9 +198,7 @@ fn hedge(hedge: Option<Hedge>) -> String {
         HedgeAfter::Fixed(after) => show_duration(after),
         HedgeAfter::P95 => "p95".to_owned(),
     };
-    // Rounded, for a hundred times 0.07 is not quite 7.
-    let percent = (share * 1e8).round() / 1e6;
-    format!("after {after}, {percent}% of exchanges")
+    format!("after {after}, {} of exchanges", show_share(share))
 }
 
 fn verdicts(policy: &Policy) -> String {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use super::marked::marked;
-use crate::config::{self, show_size};
+use crate::config::{self, show_share, show_size};
 use crate::telemetry::{Always, Bodies, SampleSettings};
 use crate::units::ByteSize;
 
@@ -12,7 +12,6 @@ pub(super) fn print(samples: Option<&SampleSettings>, out: &mut impl Write) -> i
     let Some(samples) = samples else {
         return writeln!(out, "samples off (default)");
     };
-    let share = |share: f64| format!("{}%", share * 100.0);
     let names = |always: &[Always]| {
         let names: Vec<&str> = always.iter().map(|one| one.name()).collect();
         format!("[{}]", names.join(", "))
@@ -27,7 +26,7 @@ pub(super) fn print(samples: Option<&SampleSettings>, out: &mut impl Write) -> i
         out,
         "samples {}\n  share {}\n  always {}\n  bodies {bodies}\n  size {}\n  files {}",
         samples.path.display(),
-        marked(&share(rules.share), &share(config::SAMPLE_SHARE)),
+        marked(&show_share(rules.share), &show_share(config::SAMPLE_SHARE)),
         marked(
             &names(&rules.always),
             &names(&[Always::FellBack, Always::Failed])

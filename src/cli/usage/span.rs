@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::account::store::{Day, Span};
+use crate::account::store::Span;
+use crate::units::{Day, millis};
 
 /// A span, and how it is said.
 #[derive(Debug, PartialEq, Eq)]
@@ -83,11 +84,6 @@ fn end(text: &str, now: SystemTime) -> Result<End, String> {
     Err(format!(
         "{text:?} is no time: write a day such as 2026-11-01, or how long ago: 7d, 12h, 30m"
     ))
-}
-
-fn millis(moment: SystemTime) -> i64 {
-    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

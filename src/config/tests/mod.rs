@@ -6,6 +6,7 @@ mod chaos;
 mod inheritance;
 mod mistakes;
 mod route_mistakes;
+mod samples;
 mod schema;
 mod secrets;
 mod settings;

@@ -154,7 +154,7 @@ fn part(walk: &mut Walk<'_>, found: &mut Prompt, pieces: &mut Pieces<'_>) -> Res
     walk.fields(|walk, name| {
         match &*name.text() {
             "type" => kind = walk.string()?,
-            "text" | "refusal" => text = walk.string()?,
+            "text" | "refusal" => text = walk.string()?.or(text),
             "file" => walk.fields(|walk, name| {
                 kept |= name.text() == "file_id" && walk.peek() == Some(b'"');
                 Ok(())

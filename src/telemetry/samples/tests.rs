@@ -115,7 +115,7 @@ fn without_bodies_nothing_of_them_is_told_and_with_them_no_key_and_no_pattern() 
 
 #[test]
 fn a_line_is_bounded_whatever_came() {
-    let (text, value) = sampled(Bodies::Told, &[1; 1 << 20]);
+    let (text, value) = sampled(Bodies::Told, &vec![1; 1 << 20]);
     assert!(text.len() <= line::LINE_LIMIT);
     let response = &value["attempts"][1]["response"];
     assert_eq!(response["length"], 1 << 20);

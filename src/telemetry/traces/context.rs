@@ -83,6 +83,11 @@ impl Share {
     /// Every trace.
     pub const ALL: Self = Self(1.0);
 
+    /// The part of 1.
+    pub fn part(self) -> f64 {
+        self.0
+    }
+
     /// Cut to what a share can be.
     pub fn of(share: f64) -> Self {
         Self(share.clamp(0.0, 1.0))

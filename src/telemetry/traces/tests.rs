@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -76,8 +76,8 @@ fn rescued(begun: Instant) -> Record {
         total: Duration::from_millis(1_700),
         ..Attempt::at("onprem/qwen".into())
     };
-    let began = SystemTime::UNIX_EPOCH + Duration::from_millis(1_787_209_503_042);
-    let mut record = Record::begin(began, "canary-request-id".to_owned(), Protocol::H1);
+    let moment = SystemTime::UNIX_EPOCH + Duration::from_millis(1_787_209_503_042);
+    let mut record = Record::begin(moment, "canary-request-id".to_owned(), Protocol::H1);
     record.trace = Some(Trace {
         span: span("aaaaaaaaaaaaaaaa"),
         ..context("00f067aa0ba902b7")
@@ -93,7 +93,7 @@ fn rescued(begun: Instant) -> Record {
     record.first_token = Some(Duration::from_millis(350));
     record.held = Some(Duration::from_micros(10_500));
     record.commit = Some("tokens");
-    record.total = Duration::from_millis(2_000);
+    record.total = Duration::from_secs(2);
     record.outcome = Outcome::Served;
     record
 }
@@ -226,7 +226,7 @@ fn settings(port: u16) -> TraceSettings {
 fn collector(answers: &'static [&'static str]) -> (u16, Receiver<Value>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (told, heard) = channel();
+    let (told, heard) = sync_channel(answers.len());
     thread::spawn(move || {
         for answer in answers {
             let (stream, _) = listener.accept().unwrap();
@@ -236,7 +236,7 @@ fn collector(answers: &'static [&'static str]) -> (u16, Receiver<Value>) {
     (port, heard)
 }
 
-fn serve(mut stream: TcpStream, answer: &str, told: &Sender<Value>) {
+fn serve(mut stream: TcpStream, answer: &str, told: &SyncSender<Value>) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut length = 0;
     loop {

@@ -98,6 +98,30 @@ pub enum Admission {
     },
 }
 
+/// Why a target is left alone, and until when: what other processes may want to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ailment {
+    /// Its breaker is open: then it is probed.
+    Open {
+        /// Until then.
+        until: Instant,
+    },
+    /// Its provider asked for it: then it is free.
+    Cooling {
+        /// Until then.
+        until: Instant,
+    },
+}
+
+impl Ailment {
+    /// When it is over.
+    pub fn until(self) -> Instant {
+        match self {
+            Self::Open { until } | Self::Cooling { until } => until,
+        }
+    }
+}
+
 /// Leave to make one attempt, to be settled with its end by the breaker that gave it.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
@@ -226,6 +250,34 @@ impl Breaker {
     pub fn cool(&mut self, until: Instant, now: Instant) {
         let longest = now.checked_add(LONGEST_COOLING).unwrap_or(until);
         self.cooling = self.cooling.max(Some(until.min(longest)));
+    }
+
+    /// Why it is left alone at `now`; of two reasons the one that lasts.
+    pub fn ailment(&self, now: Instant) -> Option<Ailment> {
+        let open = match self.state {
+            State::Open { until } => Some(until),
+            State::Closed { .. } => None,
+        };
+        let open = open.filter(|until| now < *until);
+        let cooling = self.cooling.filter(|until| now < *until);
+        match (open, cooling) {
+            (Some(until), cooling) if Some(until) >= cooling => Some(Ailment::Open { until }),
+            (_, Some(until)) => Some(Ailment::Cooling { until }),
+            (_, None) => None,
+        }
+    }
+
+    /// Opens it until `until`, as another process did that has seen the same target fail.
+    pub fn join(&mut self, until: Instant, now: Instant) {
+        let longest = now.checked_add(LONGEST_OPEN).unwrap_or(until);
+        let until = until.min(longest);
+        if let State::Open { until: own } = &mut self.state {
+            *own = until.max(*own);
+            return;
+        }
+        self.turn();
+        self.opened = self.opened.saturating_add(1);
+        self.state = State::Open { until };
     }
 
     /// Ends its open time at `now`: somebody knows that a probe is worth its while.

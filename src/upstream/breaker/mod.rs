@@ -10,5 +10,5 @@ mod oracle;
 #[cfg(test)]
 mod tests;
 
-pub use machine::{Admission, Breaker, BreakerPolicy, BreakerState, Settled, Ticket};
+pub use machine::{Admission, Ailment, Breaker, BreakerPolicy, BreakerState, Settled, Ticket};
 pub use permit::{Permit, SharedBreaker};

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::machine::{Admission, Breaker, BreakerPolicy, BreakerState, Settled, Ticket};
+use super::machine::{Admission, Ailment, Breaker, BreakerPolicy, BreakerState, Settled, Ticket};
 
 /// A [`Breaker`] behind a lock that is held for a few instructions.
 #[derive(Debug, Default)]
@@ -33,6 +33,16 @@ impl SharedBreaker {
     /// See [`Breaker::cool`].
     pub fn cool(&self, until: Instant, now: Instant) {
         self.0.lock().cool(until, now);
+    }
+
+    /// See [`Breaker::ailment`].
+    pub fn ailment(&self, now: Instant) -> Option<Ailment> {
+        self.0.lock().ailment(now)
+    }
+
+    /// See [`Breaker::join`].
+    pub fn join(&self, until: Instant, now: Instant) {
+        self.0.lock().join(until, now);
     }
 
     /// See [`Breaker::hasten`].

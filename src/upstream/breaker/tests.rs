@@ -335,6 +335,43 @@ fn a_probe_that_a_resort_has_overtaken_keeps_its_place_and_loses_its_say() {
 }
 
 #[test]
+fn what_another_process_saw_opens_it_and_is_probed_like_its_own() {
+    let mut bench = Bench::new();
+    let until = bench.now + 20 * SECOND;
+    let before = bench.admit();
+    bench.breaker.join(until, bench.now);
+    assert_eq!(bench.shut_for(), Some(20 * SECOND));
+    assert_eq!(
+        bench.breaker.ailment(bench.now),
+        Some(Ailment::Open { until })
+    );
+    // Who began before knows nothing of now.
+    bench.settle(before, Settled::Success);
+    assert_eq!(bench.shut_for(), Some(20 * SECOND));
+    bench.breaker.join(bench.now + SECOND, bench.now);
+    assert_eq!(bench.shut_for(), Some(20 * SECOND));
+    bench.wait(20 * SECOND);
+    assert_eq!(bench.breaker.ailment(bench.now), None);
+    let probe = bench.admit();
+    assert!(matches!(probe, Some(Ticket::Probe(_))));
+    bench.settle(probe, Settled::Failure);
+    assert_eq!(bench.shut_for(), Some(2 * POLICY.open));
+}
+
+#[test]
+fn of_two_reasons_to_be_left_alone_the_one_that_lasts_is_told() {
+    let mut bench = Bench::opened();
+    let now = bench.now;
+    let open = now + POLICY.open;
+    bench.breaker.cool(now + SECOND, now);
+    let ailment = Ailment::Open { until: open };
+    assert_eq!(bench.breaker.ailment(now), Some(ailment));
+    let until = open + SECOND;
+    bench.breaker.cool(until, now);
+    assert_eq!(bench.breaker.ailment(now), Some(Ailment::Cooling { until }));
+}
+
+#[test]
 fn a_cool_down_shuts_it_until_its_end_and_no_probe_follows() {
     let mut bench = Bench::new();
     bench.breaker.cool(bench.now + 5 * SECOND, bench.now);

@@ -1,5 +1,6 @@
 //! The exchanges that are played: who asks, how, of what, and when the client leaves.
 
+use super::stage::{KEYS, secret};
 use crate::support::{Client, World, post};
 
 /// One exchange.
@@ -10,6 +11,7 @@ pub struct Play {
     dialect: Dialect,
     form: Form,
     route: &'static str,
+    key: &'static str,
     prompt: String,
     leave: Option<usize>,
 }
@@ -53,6 +55,7 @@ impl Play {
             },
             form,
             route: ROUTES[number % ROUTES.len()],
+            key: KEYS[number / 5 % KEYS.len()],
             prompt: PROMPT.repeat(1 + number % 4),
             leave: leaves.then_some(3 + number % 7 * 9),
         }
@@ -61,7 +64,9 @@ impl Play {
     fn request(&self) -> Vec<u8> {
         let (route, id, prompt) = (self.route, &self.id, &self.prompt);
         let stream = self.form == Form::Stream;
-        let headers = format!("x-request-id: {id}\r\nx-segue-session: s\r\n");
+        let key = secret(self.key);
+        let headers =
+            format!("x-request-id: {id}\r\nx-segue-session: s\r\nauthorization: Bearer {key}\r\n");
         let body = format!(
             "{{\"model\":\"{route}\",\"stream\":{stream},\"max_tokens\":500,\
              \"messages\":[{{\"role\":\"user\",\"content\":\"{prompt}{id}\"}}]}}"

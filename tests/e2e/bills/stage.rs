@@ -1,6 +1,7 @@
 //! The stage of the bills: three formats over one simulator, routes that fail in their own ways, and
 //! the judge.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use segue::sim::{Counts, Entry};
@@ -19,6 +20,14 @@ const ANSWER: &str = "Thank you for writing to us. I have looked at your account
     invoice and name the reference below; my colleagues will look into it at once. We are sorry for \
     the trouble, and we have asked our bank to make sure that this does not happen again.";
 
+/// The clients' keys.
+pub const KEYS: [&str; 3] = ["app", "batch", "desk"];
+
+/// What a key's client shows.
+pub fn secret(key: &str) -> String {
+    format!("secret-of-the-key-{key}-0123456789")
+}
+
 /// The proxy, its log, and the simulator behind all its providers.
 pub struct Stage {
     pub world: World,
@@ -27,17 +36,19 @@ pub struct Stage {
 
 /// What both sides say when all is over.
 pub struct Told {
-    lines: Vec<Value>,
+    pub lines: Vec<Value>,
     entries: Vec<Arc<Entry>>,
-    metrics: String,
+    pub metrics: String,
+    /// The file of the store.
+    pub store: PathBuf,
+    _folder: TempDir,
 }
 
 impl Stage {
     pub async fn open() -> Self {
         segue::dialect::load_tokenizer();
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("access.log");
-        let world = World::with(|provider| config(provider, &path.display().to_string())).await;
+        let world = World::with(|provider| config(provider, folder.path())).await;
         let say = |model: &str, scripts: &[&str]| {
             // Slow beside the moment that a provider takes to see that it is left: what it writes in
             // that moment is billed, and nobody hears of it.
@@ -98,11 +109,13 @@ impl Stage {
                 .collect(),
             entries: journal.entries(),
             metrics,
+            store: self.folder.path().join("usage.db"),
+            _folder: self.folder,
         }
     }
 }
 
-fn config(provider: std::net::SocketAddr, log: &str) -> String {
+fn config(provider: std::net::SocketAddr, folder: &Path) -> String {
     let at = |name: &str, dialect: &str, below: &str| {
         format!(
             "  {name}: {{ dialect: {dialect}, base_url: \"http://{provider}{below}\", \
@@ -135,14 +148,18 @@ fn config(provider: std::net::SocketAddr, log: &str) -> String {
         route("other", &["gemini/broken", "anthropic/good"], timeouts),
         route("silent", &["openai/silent"], ""),
     ];
+    let keys = KEYS.map(|key| format!("  - {{ name: {key}, secret: {} }}\n", secret(key)));
+    let keys = keys.concat();
     format!(
         "listen: [{{ address: \"127.0.0.1:0\" }}]\nadmin: {{ address: \"127.0.0.1:0\" }}\n\
-         log: {{ access: {log} }}\nallow_literal_secrets: true\n\
+         log: {{ access: {folder}/access.log }}\nallow_literal_secrets: true\n\
+         accounts: {{ store: {{ path: {folder}/usage.db }} }}\nkeys:\n{keys}\
          providers:\n{}{}{}routes:\n{}",
         at("openai", "openai", "/v1"),
         at("anthropic", "anthropic", ""),
         at("gemini", "gemini", "/v1beta"),
-        routes.concat()
+        routes.concat(),
+        folder = folder.display(),
     )
 }
 
@@ -245,7 +262,7 @@ fn metered(metrics: &str) -> u64 {
     clippy::cast_sign_loss,
     reason = "no test spends as much"
 )]
-fn micros(dollars: f64) -> u64 {
+pub fn micros(dollars: f64) -> u64 {
     (dollars * 1e6).round() as u64
 }
 

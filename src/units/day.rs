@@ -1,19 +1,20 @@
-//! A day of the UTC calendar, as a number and as text.
+//! A day of the UTC calendar, which has no summer time, as a number and as text.
+//!
+//! Leap seconds are those of the system's clock, that is none.
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Milliseconds of a day.
-pub(super) const MILLIS: i64 = 86_400_000;
+const SECONDS: u64 = 86_400;
 
-/// A day of UTC, counted from 1970-01-01; `Display` writes `2026-08-20`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A day of UTC, counted from 1970-01-01; `Display` writes `2026-08-20` (ISO 8601).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(pub i64);
 
 impl Day {
-    /// The day of a moment.
+    /// The day of a moment; the first one for all moments before it.
     pub fn of(moment: SystemTime) -> Self {
-        Self(millis(moment).div_euclid(MILLIS))
+        Self((since_epoch(moment).as_secs() / SECONDS).cast_signed())
     }
 
     /// Reads `2026-08-20`; `None` for anything else, or a day that no calendar has.
@@ -26,12 +27,18 @@ impl Day {
         };
         let (year, month, day) = (part(4)?, part(2)?, part(2)?);
         let parsed = Self(days_from_civil(year, month, day));
-        ((1..=12).contains(&month) && parsed.civil() == (year, month, day)).then_some(parsed)
+        ((1..=12).contains(&month) && parsed.date() == (year, month, day)).then_some(parsed)
     }
 
     /// When it begins, in milliseconds since 1970.
     pub fn begins(self) -> i64 {
-        self.0.saturating_mul(MILLIS)
+        self.0.saturating_mul(SECONDS.cast_signed() * 1_000)
+    }
+
+    /// The time from a moment to its beginning; zero if it has begun.
+    pub fn begins_in(self, moment: SystemTime) -> Duration {
+        let begins = self.0.max(0).cast_unsigned().saturating_mul(SECONDS);
+        Duration::from_secs(begins).saturating_sub(since_epoch(moment))
     }
 
     /// The day so many days before.
@@ -42,7 +49,7 @@ impl Day {
 
     /// Year, month and day of the month (Howard Hinnant, "chrono-compatible low-level date
     /// algorithms", `civil_from_days`).
-    fn civil(self) -> (i64, i64, i64) {
+    pub fn date(self) -> (i64, i64, i64) {
         let shifted = self.0 + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);
@@ -62,7 +69,7 @@ impl Day {
 
 impl fmt::Display for Day {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = self.civil();
+        let (year, month, day) = self.date();
         write!(out, "{year:04}-{month:02}-{day:02}")
     }
 }
@@ -79,16 +86,25 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// Milliseconds since 1970; a clock before that counts as 1970.
-pub(super) fn millis(moment: SystemTime) -> i64 {
-    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+pub fn millis(moment: SystemTime) -> i64 {
+    i64::try_from(since_epoch(moment).as_millis()).unwrap_or(i64::MAX)
+}
+
+fn since_epoch(moment: SystemTime) -> Duration {
+    moment.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+
+    fn at(since: Duration) -> SystemTime {
+        UNIX_EPOCH + since
+    }
+
+    fn seconds(since: u64) -> SystemTime {
+        at(Duration::from_secs(since))
+    }
 
     #[test]
     fn days_are_numbers_and_text_both_ways() {
@@ -134,5 +150,17 @@ mod tests {
         assert_eq!(Day::of(midnight), Day(1));
         assert_eq!(Day::of(midnight - Duration::from_millis(1)), Day(0));
         assert_eq!(Day::of(UNIX_EPOCH - Duration::from_secs(1)), Day(0));
+    }
+
+    #[test]
+    fn a_day_begins_at_midnight_and_not_a_nanosecond_before() {
+        let day = 1_767_225_600;
+        assert_eq!(Day::of(seconds(day)).to_string(), "2026-01-01");
+        let before = at(Duration::new(day - 1, 999_999_999));
+        assert_eq!(Day::of(before).to_string(), "2025-12-31");
+        assert_eq!(Day::of(seconds(day)).begins_in(before).as_nanos(), 1);
+        assert_eq!(Day::of(seconds(day)).begins_in(seconds(day)).as_nanos(), 0);
+        let next = Day(Day::of(seconds(day)).0 + 1);
+        assert_eq!(next.begins_in(seconds(day + 86_399)).as_secs(), 1);
     }
 }

@@ -1,8 +1,12 @@
 //! Units as types: a bare integer never says what it counts.
 
+mod day;
+
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign};
+
+pub use day::{Day, millis};
 
 /// Tokens of a model's own tokenizer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,14 +30,6 @@ impl AddAssign for Tokens {
 /// Money in millionths of a US dollar: sums are exact.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MicroUsd(pub u64);
-
-impl MicroUsd {
-    /// What is left of it, 0 at least.
-    #[must_use]
-    pub fn less(self, other: Self) -> Self {
-        Self(self.0.saturating_sub(other.0))
-    }
-}
 
 /// In dollars, to the last millionth: `0.001200`.
 impl fmt::Display for MicroUsd {
@@ -94,6 +90,5 @@ mod tests {
         assert_eq!(ByteSize::mib(u64::MAX), ByteSize(u64::MAX));
         let amounts = [MicroUsd(u64::MAX), MicroUsd(1)];
         assert_eq!(amounts.into_iter().sum::<MicroUsd>(), MicroUsd(u64::MAX));
-        assert_eq!(MicroUsd(1).less(MicroUsd(2)), MicroUsd(0));
     }
 }
