@@ -26,6 +26,11 @@ use crate::exchange::{Dialect, Fault, FaultKind, Task};
 use crate::relay::{Budget, FORWARDED, Fallback, Hold};
 use crate::telemetry::TRACEPARENT;
 
+// Looked up by name, not by text: that is parsed anew for each request.
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static FALLBACK: HeaderName = HeaderName::from_static("x-segue-fallback");
+static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+
 /// Room made for a body at once; beyond it the buffer grows as bytes come, not as they are
 /// announced.
 const FIRST_ROOM: usize = 1 << 20;
@@ -103,7 +108,7 @@ pub(super) fn asks_no_more(query: Option<&str>, client: Dialect) -> bool {
 /// The client's own id if it is one that a log can hold, else a fresh one.
 pub(super) fn request_id(headers: &HeaderMap) -> String {
     let given = headers
-        .get("x-request-id")
+        .get(&REQUEST_ID)
         .and_then(|value| value.to_str().ok());
     match given {
         Some(id) if is_plain(id) => id.to_owned(),
@@ -130,7 +135,7 @@ fn fresh_id() -> String {
 pub(super) fn forwarded(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
     FORWARDED
         .iter()
-        .filter_map(|name| Some((HeaderName::from_static(name), headers.get(*name)?.clone())))
+        .filter_map(|name| Some((name.clone(), headers.get(name)?.clone())))
         .collect()
 }
 
@@ -144,7 +149,7 @@ pub(super) fn traceparent(headers: &HeaderMap) -> Option<&[u8]> {
 /// Whether the client lets its exchange fall back: `x-segue-fallback: off` does not. A client may
 /// narrow what its route does, never widen it.
 pub(super) fn fallback(headers: &HeaderMap) -> Result<Fallback, Fault> {
-    match headers.get("x-segue-fallback").map(HeaderValue::as_bytes) {
+    match headers.get(&FALLBACK).map(HeaderValue::as_bytes) {
         None | Some(b"on") => Ok(Fallback::On),
         Some(b"off") => Ok(Fallback::Off),
         Some(_) => Err(Fault::new(
@@ -155,14 +160,14 @@ pub(super) fn fallback(headers: &HeaderMap) -> Result<Fallback, Fault> {
 }
 
 /// The session that a request belongs to, for quotas.
-pub(super) const SESSION: &str = "x-segue-session";
+pub(super) static SESSION: HeaderName = HeaderName::from_static("x-segue-session");
 /// What a request is for, for variants of routes.
-pub(super) const TASK: &str = "x-segue-task";
+pub(super) static TASK: HeaderName = HeaderName::from_static("x-segue-task");
 /// Where a request comes from, for variants of routes.
-pub(super) const REGION: &str = "x-segue-region";
+pub(super) static REGION: HeaderName = HeaderName::from_static("x-segue-region");
 
 /// A name in a header of ours; longer ones, and what is no plain text, are none.
-pub(super) fn name<'a>(headers: &'a HeaderMap, header: &str) -> Option<&'a str> {
+pub(super) fn name<'a>(headers: &'a HeaderMap, header: &HeaderName) -> Option<&'a str> {
     let text = headers.get(header)?.to_str().ok()?;
     (!text.is_empty() && text.len() <= LONGEST_NAME).then_some(text)
 }
@@ -193,7 +198,7 @@ pub(super) fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
         .map(|value| bearer_token(value.as_bytes()))
         .chain(
             headers
-                .get_all("x-api-key")
+                .get_all(&API_KEY)
                 .iter()
                 .map(|value| Some(value.as_bytes())),
         );

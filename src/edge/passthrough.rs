@@ -111,13 +111,9 @@ pub(super) fn request(
     let mut fresh = RequestHeader::build(client.method.clone(), &target, None)?;
     fresh.set_version(request.version);
     fresh.insert_header(HOST, spec.base.authority())?;
-    for name in REQUEST_HEADERS
-        .iter()
-        .map(HeaderName::as_str)
-        .chain(FORWARDED)
-    {
+    for name in REQUEST_HEADERS.iter().chain(&FORWARDED) {
         if let Some(value) = client.headers.get(name) {
-            fresh.insert_header(name.to_owned(), value.clone())?;
+            fresh.insert_header(name, value.clone())?;
         }
     }
     fresh.insert_header(USER_AGENT, HeaderValue::from_static(AGENT))?;

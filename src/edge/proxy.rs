@@ -267,19 +267,19 @@ impl Edge {
         let facts = Facts {
             key: key.map(|key| &*key.name),
             tags: key.map(|key| &key.tags),
-            task: inbound::name(headers, inbound::TASK).or(about.task.as_deref()),
+            task: inbound::name(headers, &inbound::TASK).or(about.task.as_deref()),
             user: about.user.as_deref(),
-            region: inbound::name(headers, inbound::REGION),
+            region: inbound::name(headers, &inbound::REGION),
         };
         let live = Arc::clone(live.form(&facts));
         exchange.record.variant.clone_from(&live.route().variant);
-        exchange.record.session = inbound::name(headers, inbound::SESSION).map(Pseudonym::of);
+        exchange.record.session = inbound::name(headers, &inbound::SESSION).map(Pseudonym::of);
         exchange.record.user = about.user.as_deref().map(Pseudonym::of);
         let caller = Caller {
             key,
             route: &request.model,
             user: about.user.as_deref(),
-            session: inbound::name(headers, inbound::SESSION),
+            session: inbound::name(headers, &inbound::SESSION),
         };
         // A bad request is not counted as one.
         let fallback = inbound::fallback(headers)?;

@@ -12,13 +12,13 @@ const AGENT: &str = concat!("segue/", env!("CARGO_PKG_VERSION"));
 
 /// Client headers that may go on to a provider, lower case. All else stays here, credentials,
 /// cookies and addresses first of all.
-pub const FORWARDED: [&str; 6] = [
-    TRACEPARENT,
-    TRACESTATE,
-    "openai-beta",
-    "idempotency-key",
-    "anthropic-version",
-    "anthropic-beta",
+pub static FORWARDED: [HeaderName; 6] = [
+    HeaderName::from_static(TRACEPARENT),
+    HeaderName::from_static(TRACESTATE),
+    HeaderName::from_static("openai-beta"),
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("anthropic-version"),
+    HeaderName::from_static("anthropic-beta"),
 ];
 
 /// Whether a header means something to a provider of this format.

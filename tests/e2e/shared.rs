@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::edge_stage::{Process, metric, page, shows};
+use crate::edge_stage::{Authority, Process, metric, page, shows};
 use crate::support::{Client, PATIENCE, post};
 
 /// A Redis of the test's own. Dropped, it is killed.
@@ -24,12 +24,20 @@ struct Redis {
     child: Child,
 }
 
+fn free_port() -> u16 {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().port()
+}
+
 impl Redis {
     async fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
-        drop(free);
-        let folder = tempfile::tempdir().unwrap();
+        Self::with(tempfile::tempdir().unwrap(), "").await
+    }
+
+    /// One with more in its config file; its folder may hold what that names.
+    async fn with(folder: TempDir, config: &str) -> Self {
+        let port = free_port();
+        std::fs::write(folder.path().join("redis.conf"), config).unwrap();
         let child = Self::spawn(&folder, port).await;
         Self {
             folder,
@@ -40,6 +48,7 @@ impl Redis {
 
     async fn spawn(folder: &TempDir, port: u16) -> Child {
         let child = Command::new("redis-server")
+            .arg(folder.path().join("redis.conf"))
             .args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--enable-debug-command", "local", "--port"])
             .arg(port.to_string())
@@ -272,6 +281,59 @@ async fn whatever_becomes_of_redis_no_exchange_fails_and_the_counts_meet_again()
     let local = metric(metrics.text(), "segue_shared_fallbacks_total");
     assert!(local > Some(0.0), "{local:?}");
     assert_eq!(metric(metrics.text(), "segue_shared_lost_total"), Some(0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_is_asked_over_tls_by_a_user_with_few_rights_and_never_without_a_certificate_that_holds()
+ {
+    const SECRET: &str = "canary-redis-password-0001";
+    let (sim, files) = (sim().await, tempfile::tempdir().unwrap());
+    let authority = Authority::new();
+    authority.write(files.path(), "redis", &["127.0.0.1"]);
+    authority.write_root(files.path(), "root.pem");
+    let root = files.path().join("root.pem").display().to_string();
+    let (tls, folder) = (free_port(), files.path().display().to_string());
+    let redis = Redis::with(
+        files,
+        &format!(
+            "tls-port {tls}\ntls-cert-file {folder}/redis.pem\ntls-key-file {folder}/redis.key\n\
+             tls-ca-cert-file {root}\ntls-auth-clients no\n\
+             user segue on >{SECRET} ~{{segue}}* +evalsha +script|load +client +ping +time \
+             +@string +@hash +@sortedset +expire +pexpire +ttl +pttl +del\n"
+        ),
+    )
+    .await;
+    let config = config(&sim, &redis, "1s", "limits: { requests_per_minute: 2 }").replace(
+        &format!("\"redis://127.0.0.1:{}\"", redis.port),
+        &format!("\"rediss://127.0.0.1:{tls}\", user: segue, password: env:REDIS_PASSWORD"),
+    );
+    let spawn = |trusted: Option<&str>| {
+        let environment = [
+            ("REDIS_PASSWORD", SECRET),
+            ("RUST_LOG", "debug"),
+            (
+                "SSL_CERT_FILE",
+                trusted.unwrap_or("/etc/ssl/certs/ca-certificates.crt"),
+            ),
+        ];
+        Process::spawn(tempfile::tempdir().unwrap(), &config, &environment)
+    };
+    let machines = [spawn(Some(&root)), spawn(Some(&root))];
+    let mut statuses = Vec::new();
+    for machine in &machines {
+        machine.said("the shared counts hold").await;
+        for _ in 0..2 {
+            statuses.push(once(machine.address().await).await.0);
+        }
+    }
+    assert_eq!(statuses, [200, 200, 429, 429]);
+    let stranger = spawn(None);
+    stranger.said("the shared counts are out of reach").await;
+    assert_eq!(once(stranger.address().await).await.0, 200, "by itself");
+    for machine in machines.iter().chain([&stranger]) {
+        let lines = machine.lines().join("\n");
+        assert!(!lines.contains(SECRET), "{lines}");
+    }
 }
 
 /// Whether a machine leaves the target alone, by its status page.
