@@ -150,6 +150,11 @@ impl Book {
         self.counts.iter().map(|count| (&count.owner, &count.meter))
     }
 
+    /// All counts, to be changed.
+    pub(super) fn meters(&mut self) -> impl Iterator<Item = &mut Meter> {
+        self.counts.iter_mut().map(|count| &mut count.meter)
+    }
+
     /// The count of an owner, as of now, for something to be put into.
     pub(super) fn meter(&mut self, owner: Owner, now: Now) -> Option<&mut Meter> {
         let place = self.place(owner, now)?;

@@ -81,6 +81,20 @@ impl Bucket {
         self.taken == 0 || self.paid.is_none_or(old)
     }
 
+    /// What was taken of it, in parts, and the time since: for a successor.
+    pub fn handed(&self, now: Instant) -> (u128, Duration) {
+        let paid = self.paid.unwrap_or(now);
+        (self.taken, now.saturating_duration_since(paid))
+    }
+
+    /// The bucket of a predecessor.
+    pub fn inherited((taken, since): (u128, Duration), now: Instant) -> Self {
+        Self {
+            taken,
+            paid: now.checked_sub(since),
+        }
+    }
+
     /// How it stands once time has given back until `now`. A `now` before the last is taken for it.
     fn at(&self, limit: u64, now: Instant) -> Self {
         let paid = self.paid.unwrap_or(now);

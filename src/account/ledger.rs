@@ -27,7 +27,7 @@ const NEAR: f64 = 0.8;
 /// What has been taken of every quota.
 #[derive(Debug)]
 pub struct Ledger {
-    book: Arc<Mutex<Book>>,
+    pub(super) book: Arc<Mutex<Book>>,
     shared: Option<Shared>,
 }
 

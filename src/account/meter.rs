@@ -25,13 +25,42 @@ pub(super) struct Meter {
     pub(super) tokens: Bucket,
     /// Exchanges under way.
     pub(super) running: u32,
+    /// The same of the processes before this one, which still drain.
+    pub(super) elders: u32,
     pub(super) spending: Spending,
+    pub(super) toll: Toll,
+}
+
+/// What was ever taken of a count and given back, by this process: a successor is told what changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Toll {
+    pub(super) requests: Turnover,
+    pub(super) tokens: Turnover,
+    pub(super) spent: MicroUsd,
+}
+
+/// What was taken of a minute's worth, and given back by hand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Turnover {
+    pub(super) taken: u64,
+    pub(super) returned: u64,
+}
+
+impl Turnover {
+    fn take(&mut self, count: u64) {
+        self.taken = self.taken.saturating_add(count);
+    }
+
+    fn give_back(&mut self, count: u64) {
+        self.returned = self.returned.saturating_add(count);
+    }
 }
 
 impl Meter {
     /// Whether an exchange may begin that is counted among those under way already.
     pub(super) fn admits(&self, quota: &Quota, now: Now) -> Result<(), Lack> {
-        if quota.concurrent.is_some_and(|most| self.running > most) {
+        let running = self.running.saturating_add(self.elders);
+        if quota.concurrent.is_some_and(|most| running > most) {
             // Where no place is, none becomes free.
             let wait = quota.concurrent.filter(|most| *most > 0);
             return Err((Scarce::Concurrency, wait.map(|_| PLACE_WAIT)));
@@ -49,7 +78,14 @@ impl Meter {
     pub(super) fn admit(&mut self, quota: &Quota, now: Now) {
         if let Some(limit) = quota.requests_per_minute {
             self.requests.take(limit.into(), 1, now.steady);
+            self.toll.requests.take(1);
         }
+    }
+
+    /// Takes back an exchange that does not begin.
+    pub(super) fn take_back(&mut self) {
+        self.requests.give_back(1);
+        self.toll.requests.give_back(1);
     }
 
     /// Whether a claim fits.
@@ -80,6 +116,7 @@ impl Meter {
     pub(super) fn cover(&mut self, quota: &Quota, claim: Claim, now: Now) {
         if let Some(Tokens(limit)) = quota.tokens_per_minute {
             self.tokens.take(limit, claim.tokens.0, now.steady);
+            self.toll.tokens.take(claim.tokens.0);
         }
         self.spending.reserve(claim.cost, now.day());
     }
@@ -88,6 +125,7 @@ impl Meter {
     pub(super) fn release(&mut self, quota: &Quota, claim: Claim) {
         if quota.tokens_per_minute.is_some() {
             self.tokens.give_back(claim.tokens.0);
+            self.toll.tokens.give_back(claim.tokens.0);
         }
         self.spending.release(claim.cost);
     }
@@ -97,14 +135,18 @@ impl Meter {
         if let Some(Tokens(limit)) = quota.tokens_per_minute {
             let (taken, used) = (claim.tokens.0, real.tokens.0);
             self.tokens.settle(limit, taken, used, now.steady);
+            self.toll.tokens.take(used);
+            self.toll.tokens.give_back(taken);
         }
         self.spending.release(claim.cost);
         self.spending.book(real.cost, now.day());
+        self.toll.spent += real.cost;
     }
 
     /// Whether it is like a new one.
     pub(super) fn is_fresh(&self, now: Now) -> bool {
         self.running == 0
+            && self.elders == 0
             && self.requests.is_fresh(now.steady)
             && self.tokens.is_fresh(now.steady)
             && self.spending.is_fresh(now.day())

@@ -3,6 +3,7 @@
 mod book;
 mod bucket;
 mod claim;
+mod heritage;
 mod instance;
 mod key;
 mod keys;
@@ -22,6 +23,7 @@ pub mod store;
 
 pub use bucket::{Bucket, Window};
 pub use claim::{Claim, Fate, Scarce, Short};
+pub use heritage::{Change, Count, Told};
 pub use instance::{Instance, Kind};
 pub use key::{Digest, Key, RouteScope, Tags};
 pub use keys::{Activity, KeyEntry, Keys, Proof, Rejected, Terms};

@@ -242,9 +242,7 @@ impl Held {
     /// Takes back the request that does not begin, of which the refusing count has none left.
     fn refuse(&self, quota: Option<&Quota>, wait: Option<Duration>) {
         let mut book = self.book.lock();
-        book.each(&self.quotas, &self.holds, |_, meter| {
-            meter.requests.give_back(1);
-        });
+        book.each(&self.quotas, &self.holds, |_, meter| meter.take_back());
         drop(book);
         let limit = quota.and_then(|quota| quota.requests_per_minute);
         let none = limit.zip(wait).map(|(limit, reset)| Window {

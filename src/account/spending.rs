@@ -19,6 +19,8 @@ pub(super) struct Spending {
     /// By attempts under way; booked in the period in which they end. Wide enough for any number of
     /// claims.
     reserved: u128,
+    /// The same of the processes before this one, which still drain.
+    elders: u128,
     /// What other machines have spent, as far as was heard: on the day, in its week, in its month.
     elsewhere: [MicroUsd; 3],
 }
@@ -63,7 +65,22 @@ impl Spending {
 
     /// What is set aside.
     pub(super) fn reserved(&self) -> MicroUsd {
-        MicroUsd(u64::try_from(self.reserved).unwrap_or(u64::MAX))
+        let all = self.reserved.saturating_add(self.elders);
+        MicroUsd(u64::try_from(all).unwrap_or(u64::MAX))
+    }
+
+    /// Takes note of what the processes before this one have set aside, now.
+    pub(super) fn elders_reserve(&mut self, all: MicroUsd) {
+        self.elders = u128::from(all.0);
+    }
+
+    /// Takes over what a predecessor has spent in the periods under way on a day, in place of what
+    /// was restored.
+    pub(super) fn inherit(&mut self, day: Day, spent: [MicroUsd; 3]) {
+        self.turn(day);
+        if day == self.day {
+            [self.today, self.week, self.month] = spent;
+        }
     }
 
     /// The day that counts on a day: the last one seen.
@@ -76,7 +93,8 @@ impl Spending {
     pub(super) fn fits(&self, budget: &Budget, cost: MicroUsd, day: Day) -> bool {
         let spent = u128::from(self.spent(budget.per, day).0);
         let elsewhere = u128::from(self.elsewhere(budget.per, day).0);
-        let sum = spent + elsewhere + u128::from(cost.0) + self.reserved;
+        let reserved = self.reserved.saturating_add(self.elders);
+        let sum = (spent + elsewhere + u128::from(cost.0)).saturating_add(reserved);
         cost.0 == 0 || sum <= u128::from(budget.amount.0)
     }
 
@@ -119,7 +137,7 @@ impl Spending {
 
     /// Whether nothing was spent in any period under way, nor set aside.
     pub(super) fn is_fresh(&self, day: Day) -> bool {
-        self.reserved == 0 && self.most(day) == MicroUsd(0)
+        self.reserved == 0 && self.elders == 0 && self.most(day) == MicroUsd(0)
     }
 
     /// What was spent in the period in which it is most.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::config;
+use crate::edge::{Signal, SignalStream};
 
 /// Says what went wrong, and exit code 1.
 pub(super) fn failed(message: &str) -> ExitCode {
@@ -34,5 +35,15 @@ pub(super) fn unwritten(error: &io::Error) -> ExitCode {
     match error.kind() {
         io::ErrorKind::BrokenPipe => ExitCode::FAILURE,
         _ => failed(&format!("cannot write: {error}")),
+    }
+}
+
+/// Waits for a signal that means the end; so does a closed terminal.
+pub(super) async fn told_to_end(signals: &mut SignalStream) {
+    loop {
+        match signals.next().await {
+            Signal::Int | Signal::Term | Signal::Hup | Signal::Quit => return,
+            Signal::Usr1 | Signal::Usr2 => {}
+        }
     }
 }

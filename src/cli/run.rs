@@ -1,30 +1,67 @@
-//! `segue run`: serves until a signal ends it.
+//! `segue run`: reads the config, and serves until a signal ends it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::cli::exit::{failed, refused};
-use crate::config;
-use crate::edge::{Action, Drained, Notifier, Phase, Running, SignalStream, Signals};
+use crate::cli::serve::serve;
+use crate::cli::watch::{Watched, follow};
+use crate::config::{self, Errors};
+use crate::edge::{Birth, Cradle, Program, Running, Settings, Signals, Sockets, deliver};
 use crate::telemetry::{self, Metrics};
 
-/// Diagnostics, unless `RUST_LOG` says otherwise.
-const DIAGNOSTICS: &str = "info";
-
-/// Serves; returns 0 after a drain that was asked for, 1 when it could not start or was cut short.
+/// Serves; returns 0 when everything was finished, 1 when it could not start or work was left undone.
 pub(super) fn run(path: &Path, signals: Signals) -> ExitCode {
-    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| DIAGNOSTICS.to_owned());
+    // First of all: it changes the environment, which no other thread may read meanwhile.
+    let birth = Birth::from_env();
+    if matches!(birth, Ok(Birth::Midwife)) {
+        return match deliver() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&format!("cannot start the successor: {error}")),
+        };
+    }
+    let program = Program::current();
+    // The environment has the last word, for the process's whole life.
+    let fixed = std::env::var("RUST_LOG").ok();
     let metrics = match Metrics::try_new(env!("CARGO_PKG_VERSION")) {
         Ok(metrics) => Arc::new(metrics),
         Err(error) => return failed(&error.to_string()),
     };
-    if let Err(error) = telemetry::diagnostics(&filter, metrics.diagnostics_dropped()) {
+    if let Err(error) = telemetry::diagnostics(fixed.as_deref(), metrics.diagnostics_dropped()) {
         return failed(&error.to_string());
     }
-    let settings = match config::load(path) {
+    let (sockets, cradle) = match birth {
+        Ok(Birth::Heir(cradle, sockets)) => (sockets, Some(cradle)),
+        Ok(Birth::Own(sockets)) => (sockets, None),
+        Ok(Birth::Midwife) => return ExitCode::SUCCESS,
+        Err(error) => return failed(&error.to_string()),
+    };
+    match program {
+        Ok(program) => live(path, signals, &program, metrics, sockets, cradle),
+        Err(error) => failed(&format!("cannot know what is running: {error}")),
+    }
+}
+
+fn live(
+    path: &Path,
+    signals: Signals,
+    program: &Program,
+    metrics: Arc<Metrics>,
+    mut sockets: Sockets,
+    cradle: Option<Cradle>,
+) -> ExitCode {
+    let watched = Arc::new(watch::Sender::default());
+    let settings = match load(path, &watched) {
         Ok(settings) => settings,
-        Err(errors) => return refused(&errors),
+        Err(errors) => {
+            if let Some(cradle) = cradle {
+                cradle.refuse(&errors.to_string());
+            }
+            return refused(&errors);
+        }
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -33,15 +70,18 @@ pub(super) fn run(path: &Path, signals: Signals) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("cannot start the runtime: {error}")),
     };
+    runtime.spawn(follow(watched.subscribe()));
     let path = path.to_owned();
+    let loader = Box::new(move || load(&path, &watched).map_err(|errors| errors.to_string()));
     let code = runtime.block_on(async {
-        let running = match Running::start(settings, loader(path), metrics) {
-            Ok(running) => running,
-            Err(error) => return failed(&error.to_string()),
-        };
-        match signals.listen() {
-            Ok(signals) => until_stopped(running, signals).await,
-            Err(error) => failed(&format!("cannot handle signals: {error}")),
+        match Running::prepare(settings, loader, metrics, &mut sockets) {
+            Ok(running) => begin(running, cradle, signals, program).await,
+            Err(error) => {
+                if let Some(cradle) = cradle {
+                    cradle.refuse(&error.to_string());
+                }
+                failed(&error.to_string())
+            }
         }
     });
     // What still runs was given its time; a task that hangs must not keep the process.
@@ -50,78 +90,42 @@ pub(super) fn run(path: &Path, signals: Signals) -> ExitCode {
     code
 }
 
-fn loader(path: PathBuf) -> Box<dyn Fn() -> Result<crate::edge::Settings, String> + Send + Sync> {
-    Box::new(move || config::load(&path).map_err(|errors| errors.to_string()))
+/// Reads the configuration, and tells what is to be looked at for a change. A file that is refused
+/// leaves it as it was how often.
+fn load(path: &Path, watched: &watch::Sender<Watched>) -> Result<Settings, Errors> {
+    let (settings, seen) = config::load_seen(path);
+    watched.send_modify(|watched| {
+        watched.seen = seen;
+        if let Ok(settings) = &settings {
+            watched.every = settings.watch;
+        }
+    });
+    settings
 }
 
-/// Answers signals until one of them ends the process.
-async fn until_stopped(mut running: Running, mut signals: SignalStream) -> ExitCode {
-    let notifier = Arc::new(Notifier::from_env());
-    let beating = Arc::clone(&notifier);
-    let heart = tokio::spawn(async move { beating.heartbeat().await });
-    for address in running.addresses() {
-        log::info!("listening on {address}");
-    }
-    if let Some(address) = running.admin_address() {
-        log::info!("admin pages on {address}");
-    }
-    notifier.ready("serving");
-    let mut phase = Phase::default();
-    let code = loop {
-        let action;
-        (phase, action) = phase.on(signals.next().await);
-        match action {
-            Action::Reload => {
-                notifier.reloading();
-                let said = tokio::task::block_in_place(|| running.reload());
-                notifier.ready(&match said {
-                    Ok(number) => format!("serving generation {number}"),
-                    Err(_) => "serving; the last reload was refused".to_owned(),
-                });
-            }
-            Action::ReopenLog => running.reopen_log(),
-            Action::Refuse(why) => log::warn!("{why}"),
-            Action::StopNow => break stop_now(&mut running),
-            Action::Drain => {
-                notifier.stopping(running.drain_deadline(), "draining");
-                break match drain(&running, phase, &mut signals).await {
-                    Some(Drained::Finished) => ExitCode::SUCCESS,
-                    Some(Drained::CutShort) => {
-                        log::warn!("the time to drain is over, and not all was finished");
-                        ExitCode::FAILURE
-                    }
-                    None => stop_now(&mut running),
-                };
-            }
-        }
+/// Begins to serve, in the place of a predecessor if there is one.
+async fn begin(
+    mut running: Running,
+    cradle: Option<Cradle>,
+    signals: Signals,
+    program: &Program,
+) -> ExitCode {
+    let signals = match signals.listen() {
+        Ok(signals) => signals,
+        Err(error) => return failed(&format!("cannot handle signals: {error}")),
     };
-    heart.abort();
-    code
-}
-
-/// Drains; `None` when a second signal cuts it short.
-async fn drain(running: &Running, mut phase: Phase, signals: &mut SignalStream) -> Option<Drained> {
-    let drained = running.drain();
-    tokio::pin!(drained);
-    loop {
-        tokio::select! {
-            drained = &mut drained => return Some(drained),
-            signal = signals.next() => {
-                let action;
-                (phase, action) = phase.on(signal);
-                match action {
-                    Action::StopNow => return None,
-                    Action::Refuse(why) => log::warn!("{why}"),
-                    Action::ReopenLog => running.reopen_log(),
-                    Action::Reload | Action::Drain => {}
-                }
-            }
+    let Some(cradle) = cradle else {
+        return match running.open() {
+            Ok(()) => serve(&running, signals, program, None).await,
+            Err(error) => failed(&error.to_string()),
+        };
+    };
+    match cradle.succeed(&mut running).await {
+        Ok(predecessor) => serve(&running, signals, program, Some(predecessor)).await,
+        Err(error) => {
+            log::error!("not taking over: {error}");
+            running.drain().await;
+            ExitCode::FAILURE
         }
     }
-}
-
-fn stop_now(running: &mut Running) -> ExitCode {
-    log::info!("stopping at once");
-    running.stop_now();
-    ExitCode::FAILURE
 }

@@ -7,17 +7,18 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::crypto::ring::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer as _;
+use x509_parser::revocation_list::CertificateRevocationList;
 use zeroize::Zeroizing;
 
 use super::cursor::{Cursor, Read};
 use super::disk::{self, FileError};
 use super::path::quoted;
-use crate::edge::CertifiedName;
+use crate::edge::{CertifiedName, RevokedCertificates};
 
 /// The largest PEM file; a bundle of all public authorities has about 220 KiB.
 const MAX_FILE: u64 = 1 << 20;
@@ -63,6 +64,56 @@ pub(super) fn authorities(cursor: &Cursor<'_>) -> Read<Vec<CertificateDer<'stati
     let store = roots(cursor)?;
     debug_assert!(!store.is_empty(), "an empty file was refused");
     certificates(cursor)
+}
+
+/// Reads the lists of client certificates that no longer hold: PEM, one after the other.
+///
+/// A client without a list of its authority is refused, so each authority must have one; and so it
+/// is with a list that has ended.
+pub(super) fn revoked(cursor: &Cursor<'_>, roots: &RootCertStore) -> Read<RevokedCertificates> {
+    let bytes = file(cursor)?;
+    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
+    let Ok(lists) = lists else {
+        return cursor.fail("malformed PEM");
+    };
+    let mut missing = roots.subjects();
+    let mut until = i64::MAX;
+    for list in &lists {
+        let Ok((_, list)) = CertificateRevocationList::from_der(list) else {
+            return cursor.fail("a list in it is malformed");
+        };
+        missing.retain(|subject| subject.as_ref() != list.issuer().as_raw());
+        until = until.min(list_end(cursor, &list)?);
+    }
+    if lists.is_empty() {
+        return cursor.fail("no PEM list in it");
+    }
+    if !missing.is_empty() {
+        return cursor.fail("an authority of `client_ca` has no list in it");
+    }
+    Ok(RevokedCertificates {
+        lists,
+        until,
+        path: cursor.file()?,
+    })
+}
+
+fn list_end(cursor: &Cursor<'_>, list: &CertificateRevocationList<'_>) -> Read<i64> {
+    let issuer = quoted(&list.issuer().to_string());
+    let Some(end) = list.next_update() else {
+        return cursor.fail(format_args!("the list of {issuer} does not say its end"));
+    };
+    let now = cursor.reading.now;
+    if end.timestamp() < now {
+        return cursor.fail(format_args!("the list of {issuer} ended on {end}"));
+    }
+    let begin = list.last_update();
+    if begin.timestamp() > now {
+        return cursor.fail(format_args!(
+            "the list of {issuer} does not hold before {begin}"
+        ));
+    }
+    Ok(end.timestamp())
 }
 
 struct Leaf {
@@ -161,7 +212,7 @@ fn private_key(cursor: &Cursor<'_>) -> Read<PrivateKeyDer<'static>> {
 
 fn file(cursor: &Cursor<'_>) -> Read<Zeroizing<Vec<u8>>> {
     let path = cursor.file()?;
-    match disk::read(&path, MAX_FILE) {
+    match disk::read(&path, MAX_FILE, &cursor.reading.seen) {
         Ok(contents) => Ok(contents.bytes),
         Err(error) => cursor.fail(unreadable(&path, &error)),
     }

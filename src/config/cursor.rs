@@ -11,6 +11,7 @@ use super::errors::{Mistake, Position};
 use super::hint::hint;
 use super::node::{Entry, Node, Value};
 use super::path::{self, quoted};
+use super::seen::Seen;
 
 /// The value is unusable and its mistake has been noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(super) struct Reading<'a> {
     pub(super) now: i64,
     /// Set from `allow_literal_secrets` before any secret is read.
     pub(super) literals: Cell<Literals>,
+    /// The files that were read so far.
+    pub(super) seen: RefCell<Seen>,
     /// What was found so far.
     pub(super) mistakes: RefCell<Vec<Mistake>>,
 }

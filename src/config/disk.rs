@@ -1,11 +1,14 @@
 //! Reading the files that a config names: regular, small, and never waited for.
 
-use std::fs::OpenOptions;
+use std::cell::RefCell;
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use zeroize::Zeroizing;
+
+use super::seen::{Mark, Seen};
 
 /// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,9 +30,22 @@ pub(super) struct Contents {
     pub(super) mode: u32,
 }
 
-/// Reads a regular file of at most `most` bytes. Links are followed: mounted secrets are links.
+/// Reads a file, and notes how it was.
+pub(super) fn read(path: &Path, most: u64, seen: &RefCell<Seen>) -> Result<Contents, FileError> {
+    let opened = open(path, most);
+    let mut seen = seen.borrow_mut();
+    match &opened {
+        Ok((_, metadata)) => seen.read(path, Mark::of(metadata)),
+        Err(_) => seen.missed(path),
+    }
+    drop(seen);
+    let (file, metadata) = opened?;
+    contents(file, &metadata, most)
+}
+
+/// Opens a regular file of at most `most` bytes. Links are followed: mounted secrets are links.
 /// Kind and mode are those of the opened file, so a swap in between changes nothing.
-pub(super) fn read(path: &Path, most: u64) -> Result<Contents, FileError> {
+fn open(path: &Path, most: u64) -> Result<(File, Metadata), FileError> {
     // Without O_NONBLOCK a named pipe would hold up the start for ever.
     let flags = libc::O_NONBLOCK | libc::O_CLOEXEC;
     let file = OpenOptions::new()
@@ -43,6 +59,10 @@ pub(super) fn read(path: &Path, most: u64) -> Result<Contents, FileError> {
     if metadata.len() > most {
         return Err(FileError::TooLarge(most));
     }
+    Ok((file, metadata))
+}
+
+fn contents(file: File, metadata: &Metadata, most: u64) -> Result<Contents, FileError> {
     // The whole size at once: a growing vector would leave copies behind that are not wiped.
     let room = usize::try_from(metadata.len())
         .unwrap_or(0)

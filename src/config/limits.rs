@@ -9,6 +9,7 @@ use super::measure::show_size;
 use super::path::quoted;
 use super::section::Section;
 use crate::edge::{Limits, LogSettings, LogTarget};
+use crate::telemetry;
 use crate::units::ByteSize;
 
 const KIB: ByteSize = ByteSize::kib(1);
@@ -17,13 +18,20 @@ const HEAD: RangeInclusive<ByteSize> = KIB..=ByteSize::mib(1);
 const BODY: RangeInclusive<ByteSize> = KIB..=ByteSize::mib(1024);
 const EVENT: RangeInclusive<ByteSize> = KIB..=ByteSize::mib(256);
 const BUFFERED: RangeInclusive<ByteSize> = ByteSize::mib(1)..=ByteSize::mib(256 << 10);
+/// In bytes a second.
+const RATE: RangeInclusive<ByteSize> = ByteSize(1)..=ByteSize::mib(1);
 const TIME: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_hours(1);
 const HEAD_TIME: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_mins(5);
 const COUNT: RangeInclusive<u32> = 1..=1_000_000;
+/// More exceptions than anybody wants to read.
+const LONGEST_LEVEL: usize = 1_000;
 const H2_STREAMS: RangeInclusive<u32> = 1..=1_000;
 
 /// Log lines that may wait.
 pub const QUEUE: u32 = 8_192;
+
+/// What the diagnostics say.
+pub const LEVEL: &str = "info";
 
 /// How long streams may go on after TERM.
 pub const DRAIN: Duration = Duration::from_mins(10);
@@ -36,14 +44,17 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Limits> {
     let head = section.or("head", shipped.head, |cursor| cursor.size(&HEAD));
     let head_time = section.or("head_time", shipped.head_time, |at| at.duration(&HEAD_TIME));
     let body_time = section.or("body_time", shipped.body_time, |at| at.duration(&TIME));
+    let body_rate = section.or("body_rate", shipped.body_rate, |at| at.size(&RATE));
     let idle = section.or("idle", shipped.idle, |at| at.duration(&TIME));
-    let requests = section.or(
+    let requests = count(
+        &mut section,
         "requests_per_connection",
         shipped.requests_per_connection,
-        |cursor| cursor.number(&COUNT),
     );
-    let connections = section.or("connections", shipped.connections, |at| at.number(&COUNT));
-    let exchanges = section.or("exchanges", shipped.exchanges, |at| at.number(&COUNT));
+    let connections = count(&mut section, "connections", shipped.connections);
+    let exchanges = count(&mut section, "exchanges", shipped.exchanges);
+    let of_provider = shipped.attempts_per_provider;
+    let per_provider = count(&mut section, "attempts_per_provider", of_provider);
     let client_write = section.or("client_write", shipped.client_write, |at| {
         at.duration(&TIME)
     });
@@ -54,18 +65,32 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Limits> {
     let body = buffer(&mut section, "body", shipped.body, &BODY, buffered);
     let answer = buffer(&mut section, "answer", shipped.answer, &BODY, buffered);
     let event = buffer(&mut section, "event", shipped.event, &EVENT, buffered);
-    let per_address = per_address(&mut section, shipped.connections_per_address, connections);
+    let per_address = part(
+        &mut section,
+        "connections_per_address",
+        shipped.connections_per_address,
+        ("connections", connections),
+    );
+    let per_key = part(
+        &mut section,
+        "exchanges_per_key",
+        shipped.exchanges_per_key,
+        ("exchanges", exchanges),
+    );
     section.close();
     Ok(Limits {
         head: head?,
         head_time: head_time?,
         body: body?,
         body_time: body_time?,
+        body_rate: body_rate?,
         idle: idle?,
         requests_per_connection: requests?,
         connections: connections?,
         connections_per_address: per_address?,
         exchanges: exchanges?,
+        exchanges_per_key: per_key?,
+        attempts_per_provider: per_provider?,
         buffered: buffered?,
         answer: answer?,
         event: event?,
@@ -93,14 +118,22 @@ fn buffer(
     }
 }
 
-fn per_address(section: &mut Section<'_>, default: u32, connections: Read<u32>) -> Read<u32> {
-    let own = section.maybe("connections_per_address", |cursor| {
-        Ok((cursor.number(&COUNT)?, cursor.clone()))
-    });
-    match (own?, connections?) {
+fn count(section: &mut Section<'_>, key: &'static str, default: u32) -> Read<u32> {
+    section.or(key, default, |cursor| cursor.number(&COUNT))
+}
+
+/// A count that is a part of another one; a default is cut to it.
+fn part(
+    section: &mut Section<'_>,
+    key: &'static str,
+    default: u32,
+    (whole, most): (&str, Read<u32>),
+) -> Read<u32> {
+    let own = section.maybe(key, |cursor| Ok((cursor.number(&COUNT)?, cursor.clone())));
+    match (own?, most?) {
         (None, most) => Ok(default.min(most)),
         (Some((own, cursor)), most) if own > most => {
-            cursor.fail(format_args!("{own} is more than `connections`, {most}"))
+            cursor.fail(format_args!("{own} is more than `{whole}`, {most}"))
         }
         (Some((own, _)), _) => Ok(own),
     }
@@ -111,6 +144,7 @@ pub(super) fn shipped_log() -> LogSettings {
     LogSettings {
         access: LogTarget::Stdout,
         queue: QUEUE as usize,
+        level: LEVEL.to_owned(),
     }
 }
 
@@ -119,11 +153,26 @@ pub(super) fn log(cursor: &Cursor<'_>) -> Read<LogSettings> {
     let mut section = Section::open(cursor)?;
     let access = section.or("access", LogTarget::Stdout, target);
     let queue = section.or("queue", QUEUE, |cursor| cursor.number(&COUNT));
+    let level = section.or("level", LEVEL.to_owned(), level);
     section.close();
     Ok(LogSettings {
         access: access?,
         queue: queue? as usize,
+        level: level?,
     })
+}
+
+/// A level, or levels of parts of the program, as in `RUST_LOG`.
+fn level(cursor: &Cursor<'_>) -> Read<String> {
+    let text = cursor.text()?;
+    if text.len() <= LONGEST_LEVEL && telemetry::is_level(text) {
+        return Ok(text.to_owned());
+    }
+    cursor.fail(format_args!(
+        "{} is no level: off, error, warn, info, debug or trace, \
+         or with exceptions, such as warn,segue::relay=debug",
+        quoted(text)
+    ))
 }
 
 /// `stdout`, `off` or a file; a file has a slash, so that a slip makes none by chance.

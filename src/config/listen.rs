@@ -1,6 +1,7 @@
 //! `listen` and `admin`: where clients and operators connect.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use super::certificate;
@@ -8,7 +9,8 @@ use super::cursor::{Cursor, Read, all};
 use super::path::quoted;
 use super::section::Section;
 use crate::edge::{
-    AdminSettings, CertifiedName, ClientAuth, ListenerSettings, ListenerTls, TlsVersions,
+    AdminSettings, CertifiedName, ClientAuth, ListenerSettings, ListenerTls, RevokedCertificates,
+    Tls, TlsVersions,
 };
 
 /// The most listeners: systemd and Pingora hand over at most 32 sockets.
@@ -82,6 +84,12 @@ pub(super) fn admin(section: &mut Section<'_>, bound: &Bound<'_>) -> Read<AdminS
     })
 }
 
+/// The admin listener of a file, and nothing else of it: the rest may be wrong, or out of reach for
+/// whoever only asks.
+pub(super) fn admin_only(root: &Cursor<'_>) -> Read<AdminSettings> {
+    admin(&mut Section::open(root)?, &Vec::new())
+}
+
 fn admin_address(cursor: &Cursor<'_>, bound: &Bound<'_>) -> Read<SocketAddr> {
     let address = address(cursor)?;
     if !address.ip().is_loopback() {
@@ -122,14 +130,24 @@ fn tls(cursor: &Cursor<'_>) -> Read<ListenerTls> {
         cursor.choice(&VERSIONS)
     });
     let http2 = section.or("http2", true, Cursor::boolean);
-    let client_auth = client_auth(&mut section);
+    let clients = clients(&mut section);
     section.close();
-    Ok(ListenerTls {
+    let (client_auth, revoked) = clients?;
+    let tls = ListenerTls {
         certificates: certificates?,
         versions: versions?,
-        client_auth: client_auth?,
+        client_auth,
+        revoked,
         http2: http2?,
-    })
+    };
+    // The last word is that of who will use it.
+    match Tls::prepare(&tls) {
+        Ok(_) => Ok(tls),
+        Err(error) => {
+            let source = error.source().map(|source| format!(": {source}"));
+            cursor.fail_at_key(format_args!("{error}{}", source.unwrap_or_default()))
+        }
+    }
 }
 
 /// One pair in the section itself, or a list of them.
@@ -164,15 +182,22 @@ fn several(cursor: &Cursor<'_>) -> Read<Vec<CertifiedName>> {
     }))
 }
 
-/// `client_ca` and `client_auth` hold only together.
-fn client_auth(section: &mut Section<'_>) -> Read<ClientAuth> {
+/// `client_ca`, `client_auth` and `client_crl` hold only together.
+fn clients(section: &mut Section<'_>) -> Read<(ClientAuth, Option<RevokedCertificates>)> {
     let ca = section.maybe("client_ca", |cursor| {
         Ok((certificate::roots(cursor)?, cursor.clone()))
     });
     let auth = section.maybe("client_auth", |cursor| {
         Ok((cursor.choice(&AUTHS)?, cursor.clone()))
     });
-    match (ca?, auth?) {
+    let lists = section.optional("client_crl");
+    let ca = ca?;
+    let revoked = match (lists, &ca) {
+        (None, _) => Ok(None),
+        (Some(cursor), None) => cursor.fail("needs `client_ca`"),
+        (Some(cursor), Some((roots, _))) => certificate::revoked(&cursor, roots).map(Some),
+    };
+    let auth = match (ca, auth?) {
         (None, None | Some((Auth::Off, _))) => Ok(ClientAuth::Off),
         (None, Some((_, cursor))) => cursor.fail("needs `client_ca`"),
         (Some((_, cursor)), Some((Auth::Off, _))) => {
@@ -180,5 +205,6 @@ fn client_auth(section: &mut Section<'_>) -> Read<ClientAuth> {
         }
         (Some((roots, _)), Some((Auth::Optional, _))) => Ok(ClientAuth::Optional(roots)),
         (Some((roots, _)), None | Some((Auth::Required, _))) => Ok(ClientAuth::Required(roots)),
-    }
+    };
+    Ok((auth?, revoked?))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::accounts;
 use super::cursor::{Cursor, Literals, Read, all};
+use super::drills;
 use super::keys::{self, Callers};
 use super::limits;
 use super::listen::{self, Bound};
@@ -19,10 +20,11 @@ use super::shared;
 use super::store;
 use super::targets::{Providers, Vendor};
 use super::traces;
+use super::watch;
 use crate::account::shared::SharedSettings;
 use crate::account::store::StoreSettings;
 use crate::account::{Quota, Quotas};
-use crate::edge::{Limits, ProviderSettings, Settings};
+use crate::edge::{Drills, Limits, ProviderSettings, Settings};
 use crate::route::{Family, Policy};
 
 /// Reads the whole file.
@@ -58,19 +60,16 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
         Ok((routes, quotas)) => (Ok(routes), quotas),
         Err(reported) => (Err(reported), Vec::new()),
     };
-    let Accounts {
-        rules,
-        store,
-        shared,
-    } = accounts(&mut section, cursor);
-    let quotas = quotas(&mut section, &callers, rules, of_routes, &names);
+    let accounts = accounts(&mut section, cursor);
+    let quotas = quotas(&mut section, &callers, accounts.rules, of_routes, &names);
     let limits = section.or("limits", Limits::default(), limits::read);
     let log = section.or("log", limits::shipped_log(), limits::log);
-    let samples = section.maybe("samples", |cursor| {
-        samples::read(cursor, providers.as_deref().unwrap_or_default())
-    });
+    let secrets = providers.as_deref().unwrap_or_default();
+    let samples = section.maybe("samples", |at| samples::read(at, secrets));
+    let watch = section.or("reload", None, watch::read);
     let drain = section.or("drain", limits::DRAIN, limits::drain);
     let traces = section.maybe("traces", traces::read);
+    let drills = drills(&mut section, &callers);
     section.close();
     Ok(Settings {
         admin: admin?,
@@ -83,9 +82,11 @@ pub(super) fn read(cursor: &Cursor<'_>) -> Read<Settings> {
         log: log?,
         samples: samples?.flatten(),
         traces: traces?,
-        store: store?,
-        shared: shared?,
+        store: accounts.store?,
+        shared: accounts.shared?,
+        watch: watch?,
         drain: drain?,
+        drills: drills?,
         listeners: listeners?,
     })
 }
@@ -181,6 +182,12 @@ fn callers(section: &mut Section<'_>, routes: &BTreeSet<&str>, bound: &Bound<'_>
         ))
     }));
     closed.and(Ok(callers))
+}
+
+/// Who may ask for trouble, of the callers that are known.
+fn drills(section: &mut Section<'_>, callers: &Read<Callers>) -> Read<Drills> {
+    let keys = callers.as_ref().ok().map(|callers| &callers.keys);
+    section.or("drills", Drills::default(), |at| drills::read(at, keys))
 }
 
 /// The quotas of keys, of routes and of the list, and the rules between them.

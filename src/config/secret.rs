@@ -74,7 +74,7 @@ fn from_file(cursor: &Cursor<'_>, path: &str, form: Form) -> Read<Secret> {
     }
     let path = cursor.reading.folder.join(path);
     let shown = quoted(&path.display().to_string());
-    let contents = match disk::read(&path, MAX_FILE) {
+    let contents = match disk::read(&path, MAX_FILE, &cursor.reading.seen) {
         Ok(contents) => contents,
         Err(FileError::Io(error)) => {
             return cursor.fail(format_args!("the file {shown} cannot be read: {error}"));

@@ -164,6 +164,11 @@ impl Connections {
         self.unserved("handshake");
     }
 
+    /// Counts a connection that was cut off for its frames.
+    pub(super) fn flooded(&self) {
+        self.unserved("http2_flood");
+    }
+
     /// Counts a refused request.
     pub(super) fn refused(&self, refusal: Refusal) {
         let (counter, reason) = match refusal {

@@ -11,7 +11,7 @@ use crate::edge::exchange::{Exchange, Shared};
 use crate::edge::generation::Generation;
 use crate::edge::outbound;
 use crate::exchange::{Fault, Request};
-use crate::relay::{Booked, Fallback, Found, Hold, Job, LiveRoute, Report};
+use crate::relay::{Booked, Drill, Fallback, Found, Hold, Job, LiveRoute, Report};
 use crate::telemetry::{Asked, Outcome, Trace};
 
 /// A chat request and where it goes.
@@ -24,6 +24,8 @@ pub(super) struct Chat {
     pub(super) started: Instant,
     /// What it may still take.
     pub(super) purse: Purse,
+    /// What is to go wrong in it, if the client asks for that.
+    pub(super) drill: Option<Drill>,
     /// Where it stands in its trace.
     pub(super) trace: Option<Trace>,
     /// The memory that its body takes.
@@ -49,6 +51,7 @@ impl Chat {
             started: self.started,
             answer_limit: limits.answer,
             event_limit: limits.event,
+            attempts_per_provider: limits.attempts_per_provider,
             budget: &shared.budget,
             retries: &shared.retries,
             stop: shared.stop.clone(),
@@ -56,6 +59,7 @@ impl Chat {
             booked,
             room: shared.samples.room(asked),
             trace: self.trace.as_ref(),
+            drill: self.drill.as_ref(),
             found: Found::default(),
         }
     }

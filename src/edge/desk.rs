@@ -3,17 +3,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use pingora_core::protocols::http::ServerSession;
 
 use crate::account::Key;
-use crate::dialect::{self, Watched};
+use crate::dialect::{self, About, Watched};
 use crate::edge::exchange::Exchange;
 use crate::edge::generation::Generation;
+use crate::edge::inbound;
 use crate::edge::outbound;
 use crate::edge::refusal::Refusal;
 use crate::exchange::{Dialect, Fault, FaultKind, Request};
 use crate::relay::LiveRoute;
-use crate::route::Target;
+use crate::route::{Facts, Target};
 use crate::telemetry::Outcome;
 
 /// The route of that name, if the key may use it: an unknown and a forbidden one look the same.
@@ -69,6 +71,21 @@ async fn whole(session: &mut ServerSession, exchange: &mut Exchange, body: Bytes
     if sent.is_err() {
         record.outcome = Outcome::Aborted;
         outbound::abandon(session);
+    }
+}
+
+/// What variants of routes go by.
+pub(super) fn facts<'a>(
+    key: Option<&'a Key>,
+    headers: &'a HeaderMap,
+    about: &'a About,
+) -> Facts<'a> {
+    Facts {
+        key: key.map(|key| &*key.name),
+        tags: key.map(|key| &key.tags),
+        task: inbound::name(headers, &inbound::TASK).or(about.task.as_deref()),
+        user: about.user.as_deref(),
+        region: inbound::name(headers, &inbound::REGION),
     }
 }
 

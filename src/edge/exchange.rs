@@ -15,13 +15,14 @@ use crate::account::{Ledger, Purse};
 use crate::edge::booking;
 use crate::edge::generation::{Generation, Generations};
 use crate::edge::inbound;
+use crate::edge::places::{Place, Places};
 use crate::edge::strikes::Strikes;
 use crate::exchange::Dialect;
 use crate::relay::{Allowance, Booked, Budget};
 use crate::telemetry::{
     AccessLog, Asked, Gauged, History, Metrics, Outcome, Protocol, Record, Samples, Trace, Traces,
 };
-use crate::upstream::{PeerLease, Provider};
+use crate::upstream::{Berth, PeerLease, Provider};
 
 /// What all exchanges share.
 pub(super) struct Shared {
@@ -39,6 +40,8 @@ pub(super) struct Shared {
     /// Where exchanges are booked.
     pub(super) store: Option<Store>,
     pub(super) budget: Arc<Budget>,
+    /// Who may have how many exchanges under way.
+    pub(super) places: Arc<Places>,
     /// What has been taken of every quota.
     pub(super) ledger: Arc<Ledger>,
     /// Failures of authentication.
@@ -78,6 +81,8 @@ pub(super) struct Exchange {
     pub(super) asked: Option<Asked>,
     /// What it may take, and what it took of budgets.
     pub(super) purse: Purse,
+    /// Its place among those of its key.
+    pub(super) place: Option<Place>,
     /// When its head had come.
     pub(super) begun: Instant,
     /// Until it is answered.
@@ -90,6 +95,8 @@ pub(super) struct Passage {
     pub(super) provider: Arc<Provider>,
     /// The peer that was chosen, kept busy while the request runs.
     pub(super) lease: Option<PeerLease>,
+    /// Its place among the provider's calls.
+    pub(super) _berth: Berth,
 }
 
 /// Counts an exchange while it lives.
@@ -128,6 +135,7 @@ impl Exchange {
             passage: None,
             asked: None,
             purse: Purse::default(),
+            place: None,
             begun: Instant::now(),
             slot: Some(Slot::take(shared)),
         }
@@ -135,8 +143,8 @@ impl Exchange {
 
     /// Whether as many exchanges as the limit allows were under way before this one.
     pub(super) fn is_over_limit(&self) -> bool {
-        let limit = u64::from(self.generation.settings.limits.exchanges);
-        self.slot.as_ref().is_some_and(|slot| slot.before >= limit)
+        let is_over = |slot: &Slot| slot.before >= u64::from(slot.shared.places.most());
+        self.slot.as_ref().is_some_and(is_over)
     }
 
     /// It has ended, and whoever counts is told. It is under way no more: from here on it stands in
@@ -160,6 +168,7 @@ impl Exchange {
             booking::book(store, request_id, &self.record, self.dialect, spent);
         }
         self.purse = Purse::default();
+        self.place = None;
     }
 
     /// Notes what the head says before anything is decided.

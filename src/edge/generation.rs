@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
-use crate::edge::Settings;
+use crate::edge::{ListenerSettings, Settings};
 use crate::exchange::Dialect;
 use crate::relay::{LiveRoute, Providers, Standings, TargetState};
 use crate::upstream::{Provider, Upstreams};
@@ -64,6 +64,18 @@ impl Generation {
     }
 }
 
+/// The reloads so far. Who asks for one and sees `begun`, knows that any later one read the file
+/// after that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Reloads {
+    /// How many have begun.
+    pub(super) begun: u64,
+    /// How many are over. The difference is 1 while one runs, else 0.
+    pub(super) ended: u64,
+    /// How the last of them went.
+    pub(super) last: LastReload,
+}
+
 /// How the last reload went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum LastReload {
@@ -86,7 +98,9 @@ pub(super) struct Generations {
     current: ArcSwap<Generation>,
     lasting: Lasting,
     load: Load,
-    last: Mutex<LastReload>,
+    reloads: Mutex<Reloads>,
+    /// One reload at a time.
+    turn: Mutex<()>,
 }
 
 impl Generations {
@@ -101,7 +115,12 @@ impl Generations {
             current: ArcSwap::new(first),
             lasting,
             load,
-            last: Mutex::new(LastReload::Never),
+            reloads: Mutex::new(Reloads {
+                begun: 0,
+                ended: 0,
+                last: LastReload::Never,
+            }),
+            turn: Mutex::default(),
         }
     }
 
@@ -115,58 +134,66 @@ impl Generations {
         self.lasting.standings.all()
     }
 
-    /// How the last reload went.
-    pub(super) fn last_reload(&self) -> LastReload {
-        self.last.lock().clone()
+    /// The reloads so far.
+    pub(super) fn reloads(&self) -> Reloads {
+        self.reloads.lock().clone()
+    }
+
+    /// What is known of targets, whatever the generation.
+    pub(super) fn standings(&self) -> &Standings {
+        &self.lasting.standings
     }
 
     /// Loads, checks and swaps; on any error the generation in force stays.
     ///
-    /// `fits` has the last word: it refuses what cannot change while running.
-    pub(super) fn reload(
+    /// `prepare` has the last word: it refuses what cannot change while running, and makes ready
+    /// what is swapped along with the generation, so that nothing is left that could fail. `settle`
+    /// puts that in place, or tells why there is nothing; the reload is over behind it.
+    pub(super) fn reload<P>(
         &self,
-        fits: impl Fn(&Settings, &Settings) -> Result<(), String>,
-    ) -> Result<Arc<Generation>, String> {
+        prepare: impl FnOnce(&Settings, &Settings) -> Result<P, String>,
+        settle: impl FnOnce(Result<(&Generation, P), &str>),
+    ) -> Result<u64, String> {
+        let _turn = self.turn.lock();
+        self.reloads.lock().begun += 1;
         let now = SystemTime::now();
-        let result = (self.load)().and_then(|settings| {
+        let next = (self.load)().and_then(|settings| {
             let current = self.current();
-            fits(&current.settings, &settings)?;
-            let next = Generation::raise(current.number + 1, settings, &self.lasting);
-            self.current.store(Arc::clone(&next));
-            Ok(next)
+            let prepared = prepare(&current.settings, &settings)?;
+            let number = current.number + 1;
+            Ok((Generation::raise(number, settings, &self.lasting), prepared))
         });
-        *self.last.lock() = match &result {
-            Ok(_) => LastReload::Good(now),
-            Err(reason) => LastReload::Refused(now, reason.clone()),
+        let (result, last) = match next {
+            Ok((next, prepared)) => {
+                self.current.store(Arc::clone(&next));
+                settle(Ok((&next, prepared)));
+                (Ok(next.number), LastReload::Good(now))
+            }
+            Err(reason) => {
+                settle(Err(&reason));
+                (Err(reason.clone()), LastReload::Refused(now, reason))
+            }
         };
+        let mut reloads = self.reloads.lock();
+        reloads.ended += 1;
+        reloads.last = last;
         result
     }
 }
 
 /// Refuses changes of what was bound at the start.
 pub(super) fn listeners_unchanged(current: &Settings, next: &Settings) -> Result<(), String> {
-    let shape = |settings: &Settings| {
-        settings
-            .listeners
-            .iter()
-            .map(|listener| (listener.address, listener.tls.is_some()))
-            .collect::<Vec<_>>()
-    };
-    if shape(current) != shape(next) {
-        return Err("listen: addresses and TLS mode cannot change at a reload; restart".to_owned());
+    if let Some(what) = moved(&current.listeners, &next.listeners) {
+        return Err(format!(
+            "listen: {what}: addresses and TLS mode cannot change at a reload; restart"
+        ));
     }
     if current.admin != next.admin {
         return Err("admin: the address cannot change at a reload; restart".to_owned());
     }
-    if current.log != next.log {
+    let log = |settings: &Settings| (settings.log.access.clone(), settings.log.queue);
+    if log(current) != log(next) {
         return Err("log: the access log cannot move at a reload; restart".to_owned());
-    }
-    let samples = |settings: &Settings| {
-        let samples = settings.samples.as_ref();
-        samples.map(|samples| (samples.path.clone(), samples.rotation.clone()))
-    };
-    if samples(current) != samples(next) {
-        return Err("samples: path, size and files cannot change at a reload; restart".to_owned());
     }
     let collector =
         |settings: &Settings| settings.traces.as_ref().map(|traces| traces.otlp.clone());
@@ -181,4 +208,35 @@ pub(super) fn listeners_unchanged(current: &Settings, next: &Settings) -> Result
         return Err("accounts.shared: it cannot change at a reload; restart".to_owned());
     }
     Ok(())
+}
+
+/// What is not as it was bound, if anything is.
+fn moved(current: &[ListenerSettings], next: &[ListenerSettings]) -> Option<String> {
+    let without = |one: &[ListenerSettings], other: &[ListenerSettings]| {
+        let is_in = |address| other.iter().any(|listener| listener.address == address);
+        let mut addresses = one.iter().map(|listener| listener.address);
+        addresses.find(|address| !is_in(*address))
+    };
+    if let Some(address) = without(next, current) {
+        return Some(format!("{address} is new"));
+    }
+    if let Some(address) = without(current, next) {
+        return Some(format!("{address} is gone"));
+    }
+    let shape = |listeners: &[ListenerSettings]| {
+        let shape = |listener: &ListenerSettings| (listener.address, listener.tls.is_some());
+        listeners.iter().map(shape).collect::<Vec<_>>()
+    };
+    let (was, is) = (shape(current), shape(next));
+    if was.len() != is.len() {
+        return Some("there are more or fewer".to_owned());
+    }
+    let (one, (address, tls)) = was.into_iter().zip(is).find(|(was, is)| was != is)?;
+    Some(if one.0 != address {
+        "their order is another".to_owned()
+    } else if tls {
+        format!("{address} did not speak TLS")
+    } else {
+        format!("{address} speaks TLS")
+    })
 }

@@ -1,39 +1,27 @@
 //! The way in: what a request must look like before anything is made of it.
 //!
 //! Heads of HTTP/1 have passed `head::check` already; here the rules that hold for both
-//! protocols are applied, and the body is read within its bounds.
+//! protocols are applied. `body` reads what follows.
 
-use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
-use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
-use bytes::{Bytes, BytesMut};
-use http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
-use pingora_core::protocols::http::ServerSession;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pingora_http::RequestHeader;
 
 use crate::account::{Key, Keys, Rejected};
-use crate::edge::Limits;
-use crate::edge::guard::{Gathered, Guard};
-use crate::edge::outbound::guard;
 use crate::exchange::{Dialect, Fault, FaultKind, Task};
-use crate::relay::{Budget, FORWARDED, Fallback, Hold};
+use crate::relay::{FORWARDED, Fallback};
 use crate::telemetry::TRACEPARENT;
 
 // Looked up by name, not by text: that is parsed anew for each request.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static FALLBACK: HeaderName = HeaderName::from_static("x-segue-fallback");
 static API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
-/// Room made for a body at once; beyond it the buffer grows as bytes come, not as they are
-/// announced.
-const FIRST_ROOM: usize = 1 << 20;
 
 /// The longest request id that is taken over.
 const LONGEST_ID: usize = 128;
@@ -235,191 +223,6 @@ pub(super) fn check_head(head: &RequestHeader) -> Result<(), Fault> {
         return bad("a header name with an underscore");
     }
     Ok(())
-}
-
-/// Rules over the headers that describe a JSON body.
-pub(super) fn check_body_headers(session: &ServerSession, limits: &Limits) -> Result<(), Fault> {
-    let headers = &session.req_header().headers;
-    let unsupported = |message| Err(Fault::new(FaultKind::UnsupportedMediaType, message));
-    let media = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let mut parts = media.split(';').map(str::trim);
-    if !parts
-        .next()
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
-    {
-        return unsupported("content-type must be application/json");
-    }
-    let is_utf8 = |part: &str| {
-        part.to_ascii_lowercase()
-            .strip_prefix("charset=")
-            .is_none_or(|charset| charset.trim_matches('"') == "utf-8")
-    };
-    if !parts.all(is_utf8) {
-        return unsupported("the charset must be utf-8");
-    }
-    if headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|coding| coding != "identity")
-    {
-        return unsupported("request bodies must not be compressed");
-    }
-    match announced(session) {
-        Some(length) if length > limits.body.0 => Err(too_large(limits)),
-        _ => Ok(()),
-    }
-}
-
-/// How long the body is to be, where its head says so.
-fn announced(session: &ServerSession) -> Option<u64> {
-    if let Some(length) = guard(session).and_then(Guard::own_body) {
-        return Some(length);
-    }
-    let length = session.get_header(CONTENT_LENGTH)?;
-    length.to_str().ok()?.parse().ok()
-}
-
-fn too_large(limits: &Limits) -> Fault {
-    let limit = limits.body.0;
-    Fault::new(
-        FaultKind::BodyTooLarge,
-        format!("the body is over the limit of {limit} bytes"),
-    )
-}
-
-/// How reading a body failed.
-pub(super) enum Unread {
-    /// The client left before its body was complete.
-    Left,
-    /// There is something to tell it.
-    Fault(Fault),
-}
-
-impl From<Fault> for Unread {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-/// Reads the body to its end, within size, time and the memory that all exchanges share.
-pub(super) async fn body(
-    session: &mut ServerSession,
-    limits: &Limits,
-    budget: &Arc<Budget>,
-) -> Result<(Bytes, Hold), Unread> {
-    invite(session).await?;
-    match tokio::time::timeout(limits.body_time, read(session, limits, budget)).await {
-        Ok(read) => read,
-        Err(_) => Err(Fault::new(FaultKind::RequestTimeout, "the body took too long").into()),
-    }
-}
-
-/// Tells a client that waits for leave to send its body (RFC 9110 section 10.1.1) to do so.
-pub(super) async fn invite(session: &mut ServerSession) -> Result<(), Unread> {
-    let waits =
-        session.req_header().version == Version::HTTP_11 && session.get_header(EXPECT).is_some();
-    if waits {
-        session
-            .write_continue_response()
-            .await
-            .map_err(|_| Unread::Left)?;
-    }
-    Ok(())
-}
-
-async fn read(
-    session: &mut ServerSession,
-    limits: &Limits,
-    budget: &Arc<Budget>,
-) -> Result<(Bytes, Hold), Unread> {
-    if guard(session).is_some_and(|guard| guard.own_body().is_some()) {
-        return take(session, limits, budget).await;
-    }
-    let mut hold = budget.hold();
-    let announced = announced(session);
-    let mut body = Bytes::new();
-    let mut gathered = BytesMut::new();
-    loop {
-        let bytes = match session.read_request_body().await {
-            Ok(Some(bytes)) => bytes,
-            Ok(None) if gathered.is_empty() => return Ok((body, hold)),
-            Ok(None) => return Ok((gathered.freeze(), hold)),
-            Err(error) => return Err(broken_body(session, &error)),
-        };
-        let length = body.len().max(gathered.len());
-        if length.saturating_add(bytes.len()) > limits.body.as_len() {
-            return Err(too_large(limits).into());
-        }
-        if !hold.grow(bytes.len()) {
-            return Err(no_memory());
-        }
-        if length == 0 {
-            body = bytes;
-            continue;
-        }
-        if gathered.is_empty() {
-            let room = announced
-                .and_then(|length| usize::try_from(length).ok())
-                .unwrap_or(0);
-            gathered.reserve(room.min(FIRST_ROOM).max(body.len() + bytes.len()));
-            gathered.extend_from_slice(&body);
-        }
-        gathered.extend_from_slice(&bytes);
-    }
-}
-
-/// Takes the body that the guard keeps for us.
-async fn take(
-    session: &mut ServerSession,
-    limits: &Limits,
-    budget: &Arc<Budget>,
-) -> Result<(Bytes, Hold), Unread> {
-    if announced(session).is_some_and(|length| length > limits.body.0) {
-        return Err(too_large(limits).into());
-    }
-    let mut hold = budget.hold();
-    loop {
-        let gathered = poll_fn(|cx| {
-            // Each look at the client reads on at the body.
-            let polled = pin!(session.read_body_or_idle(true)).poll(cx);
-            match (guard(session).and_then(Guard::gathered), polled) {
-                (Some(gathered), _) => Poll::Ready(Ok(gathered)),
-                (None, Poll::Ready(_)) => Poll::Ready(Err(Unread::Left)),
-                (None, Poll::Pending) => Poll::Pending,
-            }
-        });
-        let (came, body) = match gathered.await? {
-            Gathered::More(came) => (came, None),
-            Gathered::Whole(came, body) => (came, Some(body)),
-        };
-        if !hold.grow(came) {
-            return Err(no_memory());
-        }
-        if let Some(body) = body {
-            return Ok((body, hold));
-        }
-    }
-}
-
-fn no_memory() -> Unread {
-    Fault::new(FaultKind::Overloaded, "segue is at its memory limit")
-        .retry_after(Duration::from_secs(1))
-        .into()
-}
-
-/// Chunks that break the rules are told; a connection that broke has nobody to tell.
-fn broken_body(session: &ServerSession, error: &pingora_error::Error) -> Unread {
-    use pingora_error::ErrorType::{ConnectionClosed, H2Error, ReadError, ReadTimedout};
-    if let Some(rule) = guard(session).and_then(Guard::body_refusal) {
-        return Fault::new(FaultKind::BadRequest, format!("malformed body: {rule}")).into();
-    }
-    match error.etype() {
-        ConnectionClosed | ReadError | H2Error => Unread::Left,
-        ReadTimedout => Fault::new(FaultKind::RequestTimeout, "the body took too long").into(),
-        _ => Fault::new(FaultKind::BadRequest, "the body's framing is broken").into(),
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::caps::{Connections, Permit};
 use super::connection::Connection;
 use super::guard::{Door, Guard, RefusalRenderer};
 use super::settings::{Limits, ListenerSettings};
+use super::sockets::{Passed, Role, Sockets};
 use super::tls::Tls;
 use crate::telemetry::ConnectionState;
 
@@ -40,6 +41,27 @@ const RETRY_MOST: Duration = Duration::from_millis(100);
 const COMPLAIN_EVERY: Duration = Duration::from_secs(1);
 
 impl Listener {
+    /// Takes the socket that was passed for this listener, or opens one.
+    ///
+    /// # Errors
+    /// As `bind`, and `InvalidInput` for a socket that is meant for something else.
+    pub(super) fn open(
+        settings: &ListenerSettings,
+        role: Role,
+        sockets: &mut Sockets,
+    ) -> io::Result<Self> {
+        match sockets.take(settings.address, role)? {
+            Some(socket) => Self::adopt(socket, settings),
+            None => Self::bind(settings),
+        }
+    }
+
+    /// The socket, to be passed on.
+    pub(super) fn pass(&self, role: Role) -> io::Result<Passed> {
+        let socket = self.socket.try_clone()?.into();
+        Ok(Passed { role, socket })
+    }
+
     /// Binds and listens. `[::]` takes IPv4 too; any other IPv6 address takes IPv6 alone.
     ///
     /// # Errors
@@ -90,8 +112,12 @@ impl Listener {
         self.tls.clone()
     }
 
-    /// Accepts connections for `app` until `shutdown` turns true. Connections that wait for a
-    /// request end then too; requests under way go on (`Connections::drained` waits for them).
+    /// Accepts connections for `app` until `shutdown` turns true. What is under way goes on, each
+    /// connection to the end of its next request (`Connections::drained` waits for them).
+    ///
+    /// Those end only once `hang_up` turns true, or their time to idle is over, which may be later:
+    /// a client that knows of no end should not find the connection closed under its next request,
+    /// which is answered as the last one.
     ///
     /// `limits` holds for each connection or request that begins after it was stored.
     ///
@@ -104,6 +130,7 @@ impl Listener {
         limits: Arc<ArcSwap<Limits>>,
         refuse: RefusalRenderer,
         shutdown: watch::Receiver<bool>,
+        hang_up: watch::Receiver<bool>,
     ) -> io::Result<()>
     where
         A: ServerApp + Send + Sync + 'static,
@@ -114,7 +141,8 @@ impl Listener {
             connections,
             limits,
             refuse,
-            stop: shutdown,
+            closing: shutdown,
+            hang_up,
         });
         let accepting = async {
             let mut trouble = Trouble::default();
@@ -155,7 +183,7 @@ where
     });
     let (door, app) = (Arc::clone(door), Arc::clone(app));
     tokio::spawn(async move {
-        let shutdown = door.stop.clone();
+        let shutdown = door.closing.clone();
         if let Some(guard) = greet(stream, peer, config, door, permit).await {
             app.process_new(Box::new(guard), &shutdown).await;
         }

@@ -1,27 +1,35 @@
 //! The door to clients: listeners, TLS, guard, and the proxy that Pingora drives.
 
 mod admin;
+mod birth;
+mod body;
 mod booking;
 mod caps;
+mod ceiling;
 mod chat;
 mod connection;
-mod descriptors;
 mod desk;
+mod drain;
+mod drill;
 mod exchange;
 mod fault;
 mod front;
 mod generation;
 mod gossip;
 mod guard;
+mod handover;
 mod head;
 mod inbound;
 mod linger;
 mod listen;
 mod notify;
+mod opening;
 mod outbound;
+mod pace;
 mod page;
 mod page_data;
 mod passthrough;
+mod places;
 mod proxy;
 mod refusal;
 mod remainder;
@@ -31,24 +39,34 @@ mod settings;
 mod signals;
 #[cfg(test)]
 mod socket_tests;
+mod sockets;
 mod start;
 mod status;
 mod strikes;
 mod tls;
+mod upgrades;
 mod visit;
 
 pub use admin::{Admin, Readiness, StatusSource};
+pub use birth::birth;
 pub use caps::{ConnectionCounts, Connections};
+pub use drain::Drained;
 pub use generation::Load;
 pub use guard::{Guard, RefusalRenderer};
+pub use handover::{
+    Birth, Cradle, HeirError, Predecessor, Program, Successor, UpgradeError, deliver,
+};
 pub use head::{Framing, Head, HeadLimits, HeadScan, Refusal, Rule, check};
 pub use listen::Listener;
 pub use notify::Notifier;
-pub use server::{Drained, Running};
+pub use server::Running;
 pub use settings::{
-    AdminSettings, CertifiedName, ClientAuth, Limits, ListenerSettings, ListenerTls, LogSettings,
-    LogTarget, Passthrough, ProviderSettings, Settings, TlsVersions,
+    AdminSettings, CertifiedName, ClientAuth, Drills, Limits, ListenerSettings, ListenerTls,
+    LogSettings, LogTarget, Passthrough, ProviderSettings, RevokedCertificates, Settings,
+    TlsVersions,
 };
 pub use signals::{Action, Phase, Signal, SignalStream, Signals};
+pub use sockets::{Giver, Passed, Role, Sockets, SocketsError};
 pub use start::StartError;
-pub use tls::{Tls, TlsError};
+pub use tls::{PreparedTls, Tls, TlsError};
+pub use upgrades::Upgrades;

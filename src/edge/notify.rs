@@ -66,6 +66,19 @@ impl Notifier {
         }
     }
 
+    /// Another process is the service from now on. To be followed by nothing: the manager does not
+    /// listen to us any more.
+    pub fn hand_over(&self, pid: i32) {
+        if let Ok(pid) = u32::try_from(pid) {
+            self.send(&[NotifyState::MainPid(pid)]);
+        }
+    }
+
+    /// Whether there is a manager.
+    pub fn is_heard(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// The process drains, for `drain` at most; meanwhile the heartbeat asks for time.
     pub fn stopping(&self, drain: Duration, status: &str) {
         if let Some(until) = Instant::now().checked_add(drain) {
@@ -182,6 +195,8 @@ mod tests {
             read(&manager),
             "READY=1\nSTATUS=rejected: line 3 MAINPID=1\n"
         );
+        notifier.hand_over(4711);
+        assert_eq!(read(&manager), "MAINPID=4711\n");
         notifier.stopping(Duration::from_mins(10), "draining");
         assert_eq!(read(&manager), "STOPPING=1\nSTATUS=draining\n");
         notifier.status("2 exchanges left");

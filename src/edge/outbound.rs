@@ -167,13 +167,8 @@ pub(super) async fn refuse(
             HeaderValue::from(whole_seconds(wait)),
         );
     }
-    // The chain has been walked already, or the money is spent: a client's own retries would only
-    // come to the same again.
-    if matches!(
-        fault.kind,
-        FaultKind::ProviderFailed | FaultKind::ProviderTimeout | FaultKind::OverBudget
-    ) {
-        insert(&mut head, SHOULD_RETRY, HeaderValue::from_static("false"));
+    if let Some(again) = worth_again(fault.kind) {
+        insert(&mut head, SHOULD_RETRY, HeaderValue::from_static(again));
     }
     if let Some(trail) = trail {
         if let Ok(route) = HeaderValue::from_str(trail.route) {
@@ -197,6 +192,20 @@ pub(super) async fn refuse(
     }
     json(session, head, dialect::fault(dialect, fault)).await?;
     Ok(status)
+}
+
+/// Whether a client's own retries are of use, where its status alone does not say so.
+fn worth_again(kind: FaultKind) -> Option<&'static str> {
+    match kind {
+        // The chain has been walked already, or the money is spent: they would only come to the
+        // same again.
+        FaultKind::ProviderFailed | FaultKind::ProviderTimeout | FaultKind::OverBudget => {
+            Some("false")
+        }
+        // A moment later there may be room, here or at another instance.
+        FaultKind::Overloaded => Some("true"),
+        _ => None,
+    }
 }
 
 /// Rounded up: a client must not come back too early.
@@ -280,6 +289,10 @@ impl<'a> Outbound<'a> {
         if let Some(held) = answer.held {
             let millis = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
             insert(&mut head, HELD, HeaderValue::from(millis));
+        }
+        // Who is told so now opens another connection, and sends nothing more on this one.
+        if guard(self.session).is_some_and(Guard::is_closing) {
+            self.session.set_keepalive(None);
         }
         self.sent = Some((answer.status, Instant::now()));
         Ok(head)

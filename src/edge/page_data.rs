@@ -71,7 +71,7 @@ pub(super) fn tell(shared: &Shared, readiness: Readiness, route: Option<&str>) -
         up_seconds: shared.started.elapsed().as_secs(),
         generation: generation.number,
         since: Timestamp(generation.since).to_string(),
-        reload_refused: matches!(shared.generations.last_reload(), LastReload::Refused(..)),
+        reload_refused: matches!(shared.generations.reloads().last, LastReload::Refused(..)),
         in_flight: shared.in_flight.load(std::sync::atomic::Ordering::Relaxed),
         store_failing: store.is_some_and(|store| store.state().failing.is_some()),
         routes: forms.map(RouteData::of).collect(),

@@ -18,9 +18,11 @@ use std::sync::Arc;
 use crate::edge::exchange::{Exchange, Passage, as_u64, internal};
 use crate::edge::generation::Generation;
 use crate::edge::outbound::{self, Beside, REQUEST_ID};
+use crate::edge::refusal::Refusal;
 use crate::exchange::{Dialect, Fault, FaultKind};
 use crate::relay::FORWARDED;
 use crate::telemetry::Outcome;
+use crate::upstream::Provider;
 
 const AGENT: &str = concat!("segue/", env!("CARGO_PKG_VERSION"));
 
@@ -37,15 +39,24 @@ const RESPONSE_HEADERS: [HeaderName; 5] = [
 ];
 
 /// Whether the config lets this request pass, and where to.
-pub(super) fn open(head: &RequestHeader, generation: &Generation) -> Option<Passage> {
+pub(super) fn open(head: &RequestHeader, generation: &Generation) -> Option<Arc<Provider>> {
     let passthrough = generation.settings.passthrough.as_ref()?;
     let path = head.raw_path();
     if !is_plain(path) || !passthrough.paths.iter().any(|prefix| covers(prefix, path)) {
         return None;
     }
     let (provider, _) = generation.provider(&passthrough.provider)?;
-    Some(Passage {
-        provider: Arc::clone(provider),
+    Some(Arc::clone(provider))
+}
+
+/// A place among the provider's calls.
+pub(super) fn enter(provider: Arc<Provider>, generation: &Generation) -> Result<Passage, Refusal> {
+    let most = generation.settings.limits.attempts_per_provider;
+    let message = "too many requests under way at the provider";
+    let full = || Refusal::at_limit("attempts_per_provider", message);
+    Ok(Passage {
+        _berth: provider.berth(most).ok_or_else(full)?,
+        provider,
         lease: None,
     })
 }

@@ -6,7 +6,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use futures_util::FutureExt;
@@ -17,12 +17,14 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 
 use crate::account::{Caller, Key, Now, Purse, Quotas};
+use crate::edge::body::{self, Unread};
 use crate::edge::booking;
 use crate::edge::chat::{self, Chat};
 use crate::edge::desk;
+use crate::edge::drill;
 use crate::edge::exchange::{Exchange, Shared, as_u64};
 use crate::edge::guard::Guard;
-use crate::edge::inbound::{self, Call, Unread};
+use crate::edge::inbound::{self, Call};
 use crate::edge::linger;
 use crate::edge::outbound::{self, Beside, Outbound, Trail};
 use crate::edge::passthrough;
@@ -31,7 +33,6 @@ use crate::edge::remainder;
 use crate::edge::sampling;
 use crate::exchange::{Delivery, Dialect, Fault, FaultKind, Pseudonym, Task};
 use crate::relay::{self, ClientGone};
-use crate::route::Facts;
 use crate::telemetry::{Endpoint, Outcome};
 use crate::{account, dialect};
 
@@ -186,9 +187,8 @@ impl Edge {
     ) -> Result<Admitted, Refusal> {
         inbound::check_head(session.req_header())?;
         if exchange.is_over_limit() {
-            let wait = Duration::from_secs(1);
-            let fault = Fault::new(FaultKind::Overloaded, "too many exchanges under way");
-            return Err(fault.retry_after(wait).into());
+            let message = "too many exchanges under way";
+            return Err(Refusal::at_limit("exchanges", message));
         }
         let head = session.req_header();
         let call = inbound::call(&head.method, head.uri.path());
@@ -243,14 +243,11 @@ impl Edge {
         let generation = Arc::clone(&exchange.generation);
         let limits = &generation.settings.limits;
         booking::check(self.0.store.as_ref(), &generation.settings)?;
-        inbound::check_body_headers(session, limits)?;
-        let (body, hold) = match inbound::body(session, limits, &self.0.budget).await {
+        body::check_headers(session, limits)?;
+        let (body, hold) = match body::receive(session, limits, &self.0.budget).await {
             Ok(read) => read,
-            Err(Unread::Fault(fault)) => return Err(fault.into()),
-            Err(Unread::Left) => {
-                left_early(session, exchange);
-                return Ok(Admitted::Done(Next::Answered));
-            }
+            Err(Unread::Refused(refusal)) => return Err(refusal),
+            Err(Unread::Left) => return Ok(Admitted::Done(left_early(session, exchange))),
         };
         exchange.record.body_bytes = as_u64(body.len());
         let request = dialect::parse(dialect, task, body)?;
@@ -264,14 +261,7 @@ impl Edge {
         exchange.asked = sampling::asked(session.req_header(), &request.body, exchange);
         let headers = &session.req_header().headers;
         let about = dialect::about(&request);
-        let facts = Facts {
-            key: key.map(|key| &*key.name),
-            tags: key.map(|key| &key.tags),
-            task: inbound::name(headers, &inbound::TASK).or(about.task.as_deref()),
-            user: about.user.as_deref(),
-            region: inbound::name(headers, &inbound::REGION),
-        };
-        let live = Arc::clone(live.form(&facts));
+        let live = Arc::clone(live.form(&desk::facts(key, headers, &about)));
         exchange.record.variant.clone_from(&live.route().variant);
         exchange.record.session = inbound::name(headers, &inbound::SESSION).map(Pseudonym::of);
         exchange.record.user = about.user.as_deref().map(Pseudonym::of);
@@ -283,6 +273,7 @@ impl Edge {
         };
         // A bad request is not counted as one.
         let fallback = inbound::fallback(headers)?;
+        let drill = drill::asked(&generation.settings.drills, key, headers)?;
         let purse = self.purse(&generation.settings.quotas, &caller)?;
         exchange.purse = purse.clone();
         Ok(Admitted::Chat(Box::new(Chat {
@@ -292,6 +283,7 @@ impl Edge {
             forwarded: inbound::forwarded(headers),
             started: Instant::now(),
             purse,
+            drill,
             trace: exchange.record.trace,
             generation,
             _hold: hold,
@@ -315,6 +307,9 @@ impl Edge {
             })?;
         if let Some(key) = &key {
             exchange.record.key = Some(Arc::clone(&key.name));
+            let most = settings.limits.exchanges_per_key;
+            let place = self.0.places.take(&key.name, most);
+            exchange.place = Some(place.ok_or_else(Refusal::too_many_of_key)?);
             if let Some(short) = account::penniless(&settings.quotas, key) {
                 return Err(Refusal::from(&short));
             }
@@ -331,14 +326,14 @@ impl Edge {
         let passage = passthrough::open(session.req_header(), &exchange.generation);
         // Of a body that the guard keeps Pingora knows nothing. No such path comes here.
         let kept = outbound::guard(session).and_then(Guard::own_body);
-        let (Some(passage), None) = (passage, kept) else {
+        let (Some(provider), None) = (passage, kept) else {
             return Err(Fault::new(FaultKind::NotFound, "no such path").into());
         };
         exchange.record.endpoint = Endpoint::Passthrough;
         self.who(session, exchange)?;
-        if inbound::invite(session).await.is_err() {
-            left_early(session, exchange);
-            return Ok(Next::Answered);
+        let passage = passthrough::enter(provider, &exchange.generation)?;
+        if body::invite(session).await.is_err() {
+            return Ok(left_early(session, exchange));
         }
         exchange.passage = Some(passage);
         Ok(Next::Native)
@@ -410,8 +405,9 @@ async fn refuse(session: &mut ServerSession, exchange: &mut Exchange, refusal: &
 }
 
 /// Notes that the client left before its body was complete: there is nobody to be told anything.
-fn left_early(session: &mut ServerSession, exchange: &mut Exchange) {
+fn left_early(session: &mut ServerSession, exchange: &mut Exchange) -> Next {
     exchange.record.outcome = Outcome::Aborted;
     exchange.record.reason = Some("request_body");
     outbound::abandon(session);
+    Next::Answered
 }

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use crate::account::{Left, Rejected, Short};
+use crate::edge::pace::Late;
 use crate::exchange::{Fault, FaultKind};
 
 /// What the log says of failures that are answered 429.
 const TOO_MANY_FAILURES: &str = "auth_failures";
+
+/// When it is worth trying again after a limit that others make room under.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// A refused request.
 pub(super) struct Refusal {
@@ -56,6 +60,37 @@ impl Refusal {
         Self {
             reason: rejected.name(),
             ..fault.into()
+        }
+    }
+
+    /// What would be one too many, or too much, for a limit of ours: a moment later it may not be.
+    pub(super) fn at_limit(limit: &'static str, message: &'static str) -> Self {
+        let fault = Fault::new(FaultKind::Overloaded, message).retry_after(A_MOMENT);
+        Self {
+            reason: limit,
+            ..fault.into()
+        }
+    }
+
+    /// One exchange too many of a key.
+    pub(super) fn too_many_of_key() -> Self {
+        let message = "too many requests of this API key under way";
+        let fault = Fault::new(FaultKind::OverLimit, message).retry_after(A_MOMENT);
+        Self {
+            reason: "exchanges_per_key",
+            ..fault.into()
+        }
+    }
+
+    /// A body that is late.
+    pub(super) fn late(late: Late) -> Self {
+        let message = match late {
+            Late::Rate => "the body came too slowly",
+            Late::Time => "the body took too long",
+        };
+        Self {
+            reason: late.limit(),
+            ..Fault::new(FaultKind::RequestTimeout, message).into()
         }
     }
 

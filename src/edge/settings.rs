@@ -1,11 +1,13 @@
 //! A whole configuration, checked: what `config` builds and a `Generation` is raised from.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::RootCertStore;
+use rustls::pki_types::CertificateRevocationListDer;
 use rustls::sign::CertifiedKey;
 
 use crate::account::shared::SharedSettings;
@@ -47,8 +49,24 @@ pub struct Settings {
     pub store: Option<StoreSettings>,
     /// Where machines share their counts; `None`: each counts for itself.
     pub shared: Option<SharedSettings>,
+    /// How often the files that it was read from are looked at for a change; `None`: never.
+    pub watch: Option<Duration>,
     /// How long running streams may go on after TERM.
     pub drain: Duration,
+    /// Who may ask for trouble by `x-segue-drill`.
+    pub drills: Drills,
+}
+
+/// Who may ask for trouble, to see how a program takes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Drills {
+    /// Nobody: the header is one like any other.
+    #[default]
+    Off,
+    /// Whoever may call.
+    Anybody,
+    /// The keys of these names.
+    Of(BTreeSet<Arc<str>>),
 }
 
 /// A provider and the format it speaks.
@@ -80,6 +98,8 @@ pub struct ListenerTls {
     pub versions: TlsVersions,
     /// Whether clients prove themselves by certificate.
     pub client_auth: ClientAuth,
+    /// Client certificates that no longer prove anything.
+    pub revoked: Option<RevokedCertificates>,
     /// Whether `h2` is offered beside `http/1.1`.
     pub http2: bool,
 }
@@ -93,6 +113,17 @@ pub struct CertifiedName {
     pub key: Arc<CertifiedKey>,
     /// When the leaf expires, in seconds since 1970.
     pub not_after: i64,
+    /// The file, for messages.
+    pub path: PathBuf,
+}
+
+/// Lists of revoked client certificates, each well-formed.
+#[derive(Clone, Debug)]
+pub struct RevokedCertificates {
+    /// The lists.
+    pub lists: Vec<CertificateRevocationListDer<'static>>,
+    /// When the first of them ends to hold, in seconds since 1970.
+    pub until: i64,
     /// The file, for messages.
     pub path: PathBuf,
 }
@@ -146,6 +177,8 @@ pub struct Limits {
     pub body: ByteSize,
     /// The time for a request's body.
     pub body_time: Duration,
+    /// What a body must keep on average once its first ten seconds are over, in bytes a second.
+    pub body_rate: ByteSize,
     /// How long a connection may idle between requests.
     pub idle: Duration,
     /// Requests on one connection.
@@ -156,6 +189,10 @@ pub struct Limits {
     pub connections_per_address: u32,
     /// Exchanges under way.
     pub exchanges: u32,
+    /// Exchanges under way of one client key.
+    pub exchanges_per_key: u32,
+    /// Attempts under way at one provider.
+    pub attempts_per_provider: u32,
     /// Request bodies and whole answers held in memory, all exchanges together.
     pub buffered: ByteSize,
     /// A whole (not streamed) answer.
@@ -175,11 +212,14 @@ impl Default for Limits {
             head_time: Duration::from_secs(10),
             body: ByteSize::mib(32),
             body_time: Duration::from_mins(1),
+            body_rate: ByteSize::kib(1),
             idle: Duration::from_mins(1),
             requests_per_connection: 10_000,
             connections: 10_000,
             connections_per_address: 1_000,
             exchanges: 5_000,
+            exchanges_per_key: 500,
+            attempts_per_provider: 1_000,
             buffered: ByteSize::mib(512),
             answer: ByteSize::mib(32),
             event: ByteSize::mib(16),
@@ -196,6 +236,8 @@ pub struct LogSettings {
     pub access: LogTarget,
     /// Lines that may wait for the writer; beyond it they are dropped and counted.
     pub queue: usize,
+    /// What the diagnostics say, in the form of `RUST_LOG`.
+    pub level: String,
 }
 
 /// A sink of log lines.

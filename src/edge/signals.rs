@@ -22,11 +22,11 @@ pub enum Signal {
     Term,
     /// End now.
     Int,
-    /// Hand over to a successor.
+    /// Pingora's sign to hand over; refused.
     Quit,
     /// Open the access log anew.
     Usr1,
-    /// Upgrade to a new binary.
+    /// Start a successor, and leave the service to it.
     Usr2,
 }
 
@@ -132,6 +132,10 @@ pub enum Phase {
     /// It starts or serves.
     #[default]
     Running,
+    /// It serves, and a successor is on its way.
+    Upgrading,
+    /// A successor serves; it finishes what is under way.
+    Retired,
     /// It finishes what is under way.
     Draining,
     /// It ends.
@@ -143,8 +147,12 @@ pub enum Phase {
 pub enum Action {
     /// Read the config again and serve it if it is good.
     Reload,
+    /// Start a successor.
+    Upgrade,
     /// Take no more, finish what is under way, end.
     Drain,
+    /// Wait no longer for connections that have nothing under way.
+    HangUp,
     /// End now.
     StopNow,
     /// Open the access log anew.
@@ -157,27 +165,44 @@ impl Phase {
     /// What a signal means now, and the phase that follows.
     ///
     /// ```text
-    /// Running ──TERM──▶ Draining ──TERM, INT──▶ Stopping
-    ///    └────────────────INT──────────────────────▲
+    /// Upgrading ──it serves──▶ Retired
+    ///   ▲ │ USR2, it failed       │ TERM
+    ///   │ ▼                       ▼
+    /// Running ──────TERM──────▶ Draining ──TERM, INT──▶ Stopping
+    ///    └────────────────INT──────────────────────────────▲
     /// ```
+    ///
+    /// An upgrade is given up by whatever leads away from it.
     #[must_use]
     pub fn on(self, signal: Signal) -> (Self, Action) {
         match (self, signal) {
-            (Self::Running, Signal::Term) => (Self::Draining, Action::Drain),
+            (Self::Running | Self::Upgrading, Signal::Term) => (Self::Draining, Action::Drain),
+            // A manager that ends the service may tell all of its processes.
+            (Self::Retired, Signal::Term) => (Self::Draining, Action::HangUp),
             (Self::Draining | Self::Stopping, Signal::Term) | (_, Signal::Int) => {
                 (Self::Stopping, Action::StopNow)
             }
-            (Self::Running, Signal::Hup) => (self, Action::Reload),
+            (Self::Running | Self::Upgrading, Signal::Hup) => (self, Action::Reload),
+            (Self::Retired, Signal::Hup) => {
+                (self, Action::Refuse("HUP ignored: a successor serves"))
+            }
             (Self::Draining | Self::Stopping, Signal::Hup) => {
                 (self, Action::Refuse("HUP ignored: the process is ending"))
             }
             (_, Signal::Usr1) => (self, Action::ReopenLog),
             // Pingora's own answer to QUIT ends the process even when nobody takes over.
-            (_, Signal::Quit) => (self, Action::Refuse("QUIT ignored: no successor is ready")),
-            (_, Signal::Usr2) => (
+            (_, Signal::Quit) => (
                 self,
-                Action::Refuse("USR2 ignored: restart the service to upgrade"),
+                Action::Refuse("QUIT ignored: TERM ends the process, USR2 replaces it"),
             ),
+            (Self::Running, Signal::Usr2) => (Self::Upgrading, Action::Upgrade),
+            (Self::Upgrading, Signal::Usr2) => (
+                self,
+                Action::Refuse("USR2 ignored: a successor is on its way"),
+            ),
+            (Self::Retired | Self::Draining | Self::Stopping, Signal::Usr2) => {
+                (self, Action::Refuse("USR2 ignored: the process is ending"))
+            }
         }
     }
 }
@@ -190,14 +215,26 @@ mod tests {
 
     #[test]
     fn each_signal_means_one_thing_in_each_phase() {
-        use Phase::{Draining, Running, Stopping};
+        use Phase::{Draining, Retired, Running, Stopping, Upgrading};
         for (phase, signal, next, action) in [
             (Running, Signal::Hup, Running, Some(Action::Reload)),
             (Running, Signal::Term, Draining, Some(Action::Drain)),
             (Running, Signal::Int, Stopping, Some(Action::StopNow)),
             (Running, Signal::Usr1, Running, Some(Action::ReopenLog)),
             (Running, Signal::Quit, Running, None),
-            (Running, Signal::Usr2, Running, None),
+            (Running, Signal::Usr2, Upgrading, Some(Action::Upgrade)),
+            (Upgrading, Signal::Hup, Upgrading, Some(Action::Reload)),
+            (Upgrading, Signal::Term, Draining, Some(Action::Drain)),
+            (Upgrading, Signal::Int, Stopping, Some(Action::StopNow)),
+            (Upgrading, Signal::Usr1, Upgrading, Some(Action::ReopenLog)),
+            (Upgrading, Signal::Quit, Upgrading, None),
+            (Upgrading, Signal::Usr2, Upgrading, None),
+            (Retired, Signal::Hup, Retired, None),
+            (Retired, Signal::Term, Draining, Some(Action::HangUp)),
+            (Retired, Signal::Int, Stopping, Some(Action::StopNow)),
+            (Retired, Signal::Usr1, Retired, Some(Action::ReopenLog)),
+            (Retired, Signal::Quit, Retired, None),
+            (Retired, Signal::Usr2, Retired, None),
             (Draining, Signal::Hup, Draining, None),
             (Draining, Signal::Term, Stopping, Some(Action::StopNow)),
             (Draining, Signal::Int, Stopping, Some(Action::StopNow)),

@@ -19,6 +19,9 @@ pub enum StartError {
         /// What the kernel or the TLS library said.
         source: io::Error,
     },
+    /// A socket cannot be looked at or kept for a successor.
+    #[error("cannot keep the listening sockets: {0}")]
+    Descriptors(#[source] io::Error),
     /// The access log's file cannot be opened.
     #[error("cannot open the access log {}: {source}", path.display())]
     LogFile {

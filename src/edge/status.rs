@@ -1,6 +1,7 @@
 //! What the admin pages show: the state of the process, without secrets.
 
 use std::net::SocketAddr;
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -12,11 +13,13 @@ use crate::account::store::Store;
 use crate::account::{BudgetStatus, Ledger, Now, QuotaStatus};
 use crate::edge::CertifiedName;
 use crate::edge::admin::{Readiness, StatusSource};
+use crate::edge::birth::birth;
 use crate::edge::caps::Connections;
 use crate::edge::exchange::Shared;
 use crate::edge::front::Front;
 use crate::edge::generation::{Generation, LastReload};
 use crate::edge::page_data;
+use crate::edge::upgrades::{Told, Upgrades};
 use crate::relay::{LiveRoute, TargetState};
 use crate::route::Target;
 use crate::telemetry::{PeerState, QuotaGauge, Timestamp};
@@ -28,17 +31,22 @@ pub(super) struct Status {
     pub(super) connections: Arc<Connections>,
     pub(super) fronts: Vec<Front>,
     pub(super) readiness: Arc<Mutex<Readiness>>,
+    pub(super) upgrades: Arc<Upgrades>,
 }
 
 impl StatusSource for Status {
     fn status(&self) -> Value {
         let generation = self.shared.generations.current();
         let counts = self.connections.snapshot();
+        let reloads = self.shared.generations.reloads();
         json!({
             "version": env!("CARGO_PKG_VERSION"),
             "readiness": format!("{:?}", self.ready()).to_lowercase(),
             "generation": { "number": generation.number, "since": Timestamp(generation.since).to_string() },
-            "last_reload": reload(&self.shared.generations.last_reload()),
+            "process": { "id": process::id(), "birth": birth(process::id()) },
+            "upgrades": upgrades(&self.upgrades.told()),
+            "last_reload": reload(&reloads.last),
+            "reloads": { "begun": reloads.begun, "ended": reloads.ended },
             "listeners": self.fronts.iter().map(listener).collect::<Vec<_>>(),
             "connections": { "open": counts.open, "accepted": counts.accepted },
             "exchanges_in_flight": self.shared.in_flight.load(Ordering::Relaxed),
@@ -89,6 +97,8 @@ impl StatusSource for Status {
                 .iter()
                 .map(|(address, name, end)| (*address, name.as_str(), *end)),
         );
+        let lists = |front: &Front| Some((front.address, front.tls.as_ref()?.lists_until()?));
+        metrics.set_revocation_lists(self.fronts.iter().filter_map(lists));
         metrics.render()
     }
 }
@@ -117,7 +127,17 @@ fn listener(front: &Front) -> Value {
         .into_iter()
         .map(|(_, name, end)| json!({ "name": name, "not_after": Timestamp::of_unix(end).to_string() }))
         .collect();
-    json!({ "address": front.address, "tls": front.tls.is_some(), "certificates": certificates })
+    let lists = front.tls.as_ref().and_then(|tls| tls.lists_until());
+    json!({
+        "address": front.address,
+        "tls": front.tls.is_some(),
+        "certificates": certificates,
+        "revocation_lists_until": lists.map(|end| Timestamp::of_unix(end).to_string()),
+    })
+}
+
+fn upgrades(upgrades: &Told) -> Value {
+    json!({ "begun": upgrades.begun, "failed": upgrades.failed, "why": upgrades.why })
 }
 
 fn reload(last: &LastReload) -> Value {

@@ -36,10 +36,16 @@ pub enum TlsError {
 #[derive(Debug)]
 pub struct Tls(ArcSwap<Loaded>);
 
+/// A TLS configuration that is ready to be put in place.
+#[derive(Debug)]
+pub struct PreparedTls(Loaded);
+
 #[derive(Debug)]
 struct Loaded {
     config: Arc<ServerConfig>,
     resolver: Arc<Resolver>,
+    /// Until when the lists of revoked client certificates hold, in seconds since 1970.
+    lists_until: Option<i64>,
 }
 
 /// Sessions that TLS 1.2 clients without tickets may resume.
@@ -51,15 +57,25 @@ impl Tls {
         Ok(Self(ArcSwap::from_pointee(Loaded::new(settings)?)))
     }
 
-    /// Makes `settings` hold for the handshakes to come; on an error all stays as it was.
-    pub fn swap(&self, settings: &ListenerTls) -> Result<(), TlsError> {
-        self.0.store(Arc::new(Loaded::new(settings)?));
-        Ok(())
+    /// Makes ready what [`Tls::swap`] puts in place: all that can fail of it.
+    pub fn prepare(settings: &ListenerTls) -> Result<PreparedTls, TlsError> {
+        Loaded::new(settings).map(PreparedTls)
+    }
+
+    /// Makes what was prepared hold for the handshakes to come.
+    pub fn swap(&self, prepared: PreparedTls) {
+        self.0.store(Arc::new(prepared.0));
     }
 
     /// The certificates now served, with the times of their expiry.
     pub fn certificates(&self) -> Vec<CertifiedName> {
         self.0.load().resolver.0.clone()
+    }
+
+    /// Until when the lists of revoked client certificates hold, in seconds since 1970: behind it no
+    /// client certificate is taken.
+    pub fn lists_until(&self) -> Option<i64> {
+        self.0.load().lists_until
     }
 
     /// What the next handshake uses.
@@ -79,7 +95,7 @@ impl Loaded {
             TlsVersions::From12 => &[&TLS13, &TLS12],
             TlsVersions::Only13 => &[&TLS13],
         };
-        let verifier = client_verifier(&settings.client_auth, &provider)?;
+        let verifier = client_verifier(settings, &provider)?;
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_protocol_versions(versions)?
             .with_client_cert_verifier(verifier)
@@ -92,23 +108,35 @@ impl Loaded {
             &[b"http/1.1"]
         };
         config.alpn_protocols = offered.iter().map(|name| name.to_vec()).collect();
+        // All suites are good ones; scanners want the order to be somebody's, and it is ours then.
+        config.ignore_client_order = true;
         // 0-RTT data can be replayed by whoever records it; this is also rustls's default.
         config.max_early_data_size = 0;
         Ok(Self {
             config: Arc::new(config),
             resolver,
+            lists_until: settings.revoked.as_ref().map(|revoked| revoked.until),
         })
     }
 }
 
+/// Every certificate of a client's chain must be on a list's good side, and the list must still
+/// hold: what is not known to be good is refused.
 fn client_verifier(
-    auth: &ClientAuth,
+    settings: &ListenerTls,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
     let builder = |roots: &Arc<RootCertStore>| {
-        WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(provider))
+        let builder =
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), Arc::clone(provider));
+        match &settings.revoked {
+            Some(revoked) => builder
+                .with_crls(revoked.lists.iter().cloned())
+                .enforce_revocation_expiration(),
+            None => builder,
+        }
     };
-    match auth {
+    match &settings.client_auth {
         ClientAuth::Off => Ok(Arc::new(NoClientAuth)),
         ClientAuth::Optional(roots) => builder(roots).allow_unauthenticated().build(),
         ClientAuth::Required(roots) => builder(roots).build(),

@@ -10,6 +10,7 @@ use crate::account::Short;
 use crate::dialect::{self, Ask, Label, Recipient, Unfit, Voices};
 use crate::exchange::{Delivery, Form, Request, Task};
 use crate::relay::bill::Heard;
+use crate::relay::drill::{Drill, Trouble};
 use crate::relay::inspect::Inspector;
 use crate::relay::pump::{Pump, Terms};
 use crate::relay::turn::Turn;
@@ -20,7 +21,7 @@ use crate::relay::{cut, headers, wait, whole};
 use crate::route::{self, Drops, Hold, OutputFit};
 use crate::telemetry::Connection;
 use crate::units::ByteSize;
-use crate::upstream::{Call, CallBounds, Outgoing, Settled};
+use crate::upstream::{Call, CallBounds, CallError, ConnectFailure, Outgoing, Phase, Settled};
 
 /// How much of a provider's error body is read.
 const ERROR_BODY_LIMIT: ByteSize = ByteSize::kib(64);
@@ -78,7 +79,15 @@ impl Turn<'_> {
         let Some(ask) = self.ask.take() else {
             return Err(Why::Malformed);
         };
+        // Until the attempt ends: its call keeps the bytes in case they have to be sent again.
+        let written = self.written(&ask);
+        if !self.written.reach(written) {
+            return Err(Why::Budget);
+        }
         let asked = ask.task;
+        self.trouble = self.job.drill.and_then(Drill::next);
+        self.record.drilled = self.trouble.is_some();
+        self.spoil().await?;
         let mut call = self.call(ask).await?;
         self.record.connection = Some(if call.reused() {
             Connection::Reused
@@ -98,6 +107,36 @@ impl Turn<'_> {
         let held = held?;
         self.call = Some(call);
         Ok(held)
+    }
+
+    /// Does what goes wrong before anything is sent.
+    async fn spoil(&mut self) -> Result<(), Why> {
+        match self.trouble {
+            Some(Trouble::Refuse) => {
+                let refused = CallError::Connect(ConnectFailure::Refused);
+                Err(Why::Call(refused))
+            }
+            Some(Trouble::Hang) => self.waited(pending()).await,
+            Some(Trouble::Status(status)) => {
+                self.record.status = Some(status);
+                let failure = dialect::failure(self.target().dialect, status, &[]);
+                Err(Why::Status {
+                    status,
+                    failure: Box::new(failure),
+                    wait: None,
+                    body: Bytes::new(),
+                })
+            }
+            Some(Trouble::Cut(_) | Trouble::Stall(_)) | None => Ok(()),
+        }
+    }
+
+    /// The bytes of a body that was written anew, and so stand in memory beside the client's.
+    fn written(&self, ask: &Ask) -> usize {
+        if self.target().dialect == self.job.request.dialect {
+            return 0;
+        }
+        ask.body.iter().map(Bytes::len).sum()
     }
 
     /// Waits for `work` as long as no clock runs out.
@@ -233,7 +272,8 @@ impl Turn<'_> {
         loop {
             let due = self.pump.as_ref().and_then(Pump::due);
             let outside = pending::<Infallible>();
-            let raced = self.watch.race(now, due, call.chunk(), outside).await;
+            let chunk = chunk(call, self.trouble, self.pump.as_ref());
+            let raced = self.watch.race(now, due, chunk, outside).await;
             now = Instant::now();
             let Some(pump) = &mut self.pump else {
                 return Err(Why::Malformed);
@@ -310,6 +350,11 @@ impl Turn<'_> {
     async fn whole(&mut self, call: &mut Call, asked: Task) -> Result<Held, Why> {
         // A whole answer is written once it is thought out: its head is its first token.
         self.began(Instant::now());
+        match self.trouble {
+            Some(Trouble::Cut(_)) => return Err(Why::Call(CallError::Closed(Phase::AfterHead))),
+            Some(Trouble::Stall(_)) => self.waited(pending::<()>()).await?,
+            Some(Trouble::Refuse | Trouble::Hang | Trouble::Status(_)) | None => {}
+        }
         let body = whole::read(self, call, self.job.answer_limit).await?;
         let contract = self.job.contract();
         let voices = self.voices(asked);
@@ -348,6 +393,20 @@ impl Turn<'_> {
             failure: Box::new(failure),
             body,
         }
+    }
+}
+
+/// The next piece of a body, unless something is to go wrong in its place.
+pub(super) async fn chunk(
+    call: &mut Call,
+    trouble: Option<Trouble>,
+    pump: Option<&Pump>,
+) -> Result<Option<Bytes>, CallError> {
+    let come = pump.map(Pump::tokens).unwrap_or_default();
+    match trouble {
+        Some(Trouble::Cut(at)) if come >= at => Err(CallError::Closed(Phase::AfterHead)),
+        Some(Trouble::Stall(at)) if come >= at => pending().await,
+        _ => call.chunk().await,
     }
 }
 

@@ -18,10 +18,10 @@ use crate::relay::pour::{Opening, Stop};
 use crate::relay::release;
 use crate::relay::surface::{self, Shown};
 use crate::relay::thrift;
-use crate::relay::turn::{Turn, provider_code};
+use crate::relay::turn::{Barred, Turn, provider_code};
 use crate::relay::verdict::{self, Alarm, End, Judgement, Ruling, Tried, Why};
 use crate::relay::walk::{Next, Terms, Walk};
-use crate::route::{self, Target};
+use crate::route::{self, Place, Target};
 use crate::telemetry::{Attempt, AttemptKind, Outcome, ProviderCode, cost, fallback_reason};
 use crate::units::Tokens;
 
@@ -146,9 +146,17 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
                 self.ended_outside(&outside).await;
                 return None;
             }
-            let Some(mut turn) = Turn::enter(self.job, place, kind, self.walk.way_out()) else {
-                next = self.step(Walk::pass_over);
-                continue;
+            let mut turn = match Turn::enter(self.job, place, kind, self.walk.way_out()) {
+                Ok(turn) => turn,
+                Err(Barred::Shut) => {
+                    next = self.step(Walk::pass_over);
+                    continue;
+                }
+                Err(Barred::Full) => {
+                    self.full(place);
+                    next = self.step(Walk::leave_out);
+                    continue;
+                }
             };
             let window = turn.target().window();
             if self
@@ -183,6 +191,14 @@ impl<'c, 'j, C: Client> Carrier<'c, 'j, C> {
         let name = Arc::clone(&target.name);
         self.report.left_out.push((name, unfit.name()));
         self.unfit.get_or_insert(unfit);
+    }
+
+    /// A target whose provider has as many calls under way as it may: nothing is sent.
+    fn full(&mut self, place: Place) {
+        let lane = self.job.live.lane(place.target);
+        let name = lane.map(|lane| Arc::clone(&lane.target.name));
+        let left_out = name.map(|name| (name, verdict::PROVIDER_FULL));
+        self.report.left_out.extend(left_out);
     }
 
     /// A target that the caller has too little left for: nothing is sent.

@@ -12,6 +12,7 @@ use crate::exchange::{Delivery, Fault, Request, Task};
 use crate::relay::allowance::Allowance;
 use crate::relay::booked::Booked;
 use crate::relay::budget::Budget;
+use crate::relay::drill::Drill;
 use crate::relay::live::{Fallback, LiveRoute};
 use crate::route::{Contract, Contracts, Policy, Target};
 use crate::telemetry::{Attempt, Outcome, Room, Trace};
@@ -35,6 +36,8 @@ pub struct Job<'a> {
     pub answer_limit: ByteSize,
     /// One event of a stream, at most.
     pub event_limit: ByteSize,
+    /// Attempts under way at one provider, at most.
+    pub attempts_per_provider: u32,
     /// Bytes that all exchanges together may hold.
     pub budget: &'a Arc<Budget>,
     /// What retries of all exchanges together may spend.
@@ -49,6 +52,8 @@ pub struct Job<'a> {
     pub room: Option<&'a Arc<Room>>,
     /// Where it stands in its trace, if traces are on.
     pub trace: Option<&'a Trace>,
+    /// What is to go wrong in it, if the client asks for that.
+    pub drill: Option<&'a Drill>,
     /// What was found out about it.
     pub found: Found,
 }

@@ -17,6 +17,7 @@ mod chance;
 mod client;
 mod clocks;
 mod cut;
+mod drill;
 mod gate;
 mod gathered;
 mod headers;
@@ -57,10 +58,11 @@ pub use board::Board;
 pub use booked::Booked;
 pub use budget::{Budget, Hold};
 pub use client::{AnswerHead, Client, ClientGone, Content};
+pub use drill::{Drill, NoDrill};
 pub use headers::FORWARDED;
 pub use job::{Found, Job, Report};
 pub use live::{Fallback, LiveRoute, Providers};
-pub use standing::{LastFailure, Standings, TargetState, TargetStatus};
+pub use standing::{LastFailure, Standings, TargetRecord, TargetState, TargetStatus};
 
 /// Carries the exchange to its end.
 ///

@@ -10,7 +10,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use tokio::time::timeout_at;
 
-use crate::relay::attempt::Flow;
+use crate::relay::attempt::{self, Flow};
 use crate::relay::client::{AnswerHead, Client, ClientGone};
 use crate::relay::turn::Turn;
 use crate::relay::verdict::{End, Why};
@@ -85,7 +85,8 @@ impl Turn<'_> {
             }
             (frames, flow) = loop {
                 let watched = outside(client, &mut stop);
-                let raced = self.watch.race(now, None, call.chunk(), watched).await;
+                let chunk = attempt::chunk(&mut call, self.trouble, self.pump.as_ref());
+                let raced = self.watch.race(now, None, chunk, watched).await;
                 now = Instant::now();
                 // Only what is pumped goes on.
                 let Some(pump) = &mut self.pump else {

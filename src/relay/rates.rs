@@ -44,6 +44,19 @@ impl Toll {
 }
 
 impl Rates {
+    /// What was taken of requests and tokens, for a successor ([`Bucket::handed`]).
+    pub(super) fn handed(&self, now: Instant) -> [(u128, Duration); 2] {
+        [&self.requests, &self.tokens].map(|bucket| bucket.handed(now))
+    }
+
+    /// The rates of a predecessor.
+    pub(super) fn inherited([requests, tokens]: [(u128, Duration); 2], now: Instant) -> Self {
+        Self {
+            requests: Bucket::inherited(requests, now),
+            tokens: Bucket::inherited(tokens, now),
+        }
+    }
+
     /// How long to wait until an attempt is within the limits; zero if it is now.
     pub(super) fn wait(&self, toll: Toll, now: Instant) -> Duration {
         let TargetLimits { rpm, tpm } = toll.limits;

@@ -11,7 +11,7 @@ use crate::relay::rates::{Rates, Toll};
 use crate::route::{Condition, Latency, Standing, TargetLimits};
 use crate::units::Tokens;
 use crate::upstream::{
-    Admission, Ailment, BreakerPolicy, BreakerState, Permit, Settled, SharedBreaker,
+    Admission, Ailment, BreakerPolicy, BreakerRecord, BreakerState, Permit, Settled, SharedBreaker,
 };
 
 /// All targets of the process, by name.
@@ -44,6 +44,42 @@ impl Standings {
             |(name, state): (&Arc<str>, &Arc<TargetState>)| (Arc::clone(name), Arc::clone(state));
         known.iter().map(pair).collect()
     }
+
+    /// How all targets stand, for a successor.
+    pub fn records(&self, now: Instant) -> Vec<TargetRecord> {
+        let record = |(name, state): (&Arc<str>, &Arc<TargetState>)| TargetRecord {
+            name: Arc::clone(name),
+            breaker: state.breaker.record(now),
+            rates: state.rates.lock().handed(now),
+        };
+        self.0.lock().iter().map(record).collect()
+    }
+
+    /// Takes over how a target stood, if there is one of that name.
+    pub fn inherit(&self, record: &TargetRecord, now: Instant) {
+        if let Some(state) = self.0.lock().get(&record.name) {
+            state.breaker.inherit(record.breaker, now);
+            *state.rates.lock() = Rates::inherited(record.rates, now);
+        }
+    }
+
+    /// Leaves a target alone, if there is one of that name: a predecessor's attempt was told so.
+    pub fn cool(&self, name: &str, wait: Duration, now: Instant) {
+        if let Some(state) = self.0.lock().get(name) {
+            state.cool(wait, now);
+        }
+    }
+}
+
+/// How a target stands, without the clock of a process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetRecord {
+    /// `provider/model`.
+    pub name: Arc<str>,
+    /// Its breaker, and its cool-down.
+    pub breaker: BreakerRecord,
+    /// What was taken of its own limits: requests, tokens.
+    pub rates: [(u128, Duration); 2],
 }
 
 /// What is known of one target.

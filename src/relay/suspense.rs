@@ -62,7 +62,7 @@ impl<'j, C: Client> Carrier<'_, 'j, C> {
             }
             let place = walk_on.beside()?;
             let slot = beside;
-            *slot = Turn::enter(job, place, AttemptKind::Hedge, walk_on.way_out());
+            *slot = Turn::enter(job, place, AttemptKind::Hedge, walk_on.way_out()).ok();
             Some(slot.as_mut()?.run_held())
         };
         let ended = |side, held: &Held| {

@@ -8,8 +8,10 @@ use crate::account::{Fate, Stake};
 use crate::dialect::Ask;
 use crate::exchange::{Bill, Task};
 use crate::relay::bill::Heard;
+use crate::relay::budget::Hold;
 use crate::relay::clocks::Clocks;
 use crate::relay::cut;
+use crate::relay::drill::Trouble;
 use crate::relay::gathered::Gathered;
 use crate::relay::job::Job;
 use crate::relay::live::Lane;
@@ -21,7 +23,7 @@ use crate::relay::walk::WayOut;
 use crate::relay::watch::Watch;
 use crate::route::{Place, Target};
 use crate::telemetry::{Attempt, AttemptKind, ProviderCode, Reply, SpanId};
-use crate::upstream::{Call, Settled};
+use crate::upstream::{Berth, Call, Settled};
 
 /// One attempt at one target. Dropped, it closes its connection and gives its leave back; if its
 /// request was sent, it is booked.
@@ -49,11 +51,26 @@ pub(super) struct Turn<'j> {
     /// Whether the client gets what it says.
     fate: Fate,
     state: State,
+    /// What is to go wrong in it.
+    pub(super) trouble: Option<Trouble>,
     /// What is set aside for it, from before anything is sent.
     pub(super) stake: Option<Stake<'j>>,
     pass: Pass,
+    /// The memory of a body that was written for it.
+    pub(super) written: Hold,
+    /// Its place among the calls of its provider.
+    _berth: Option<Berth>,
     /// Set once its first token has come, for who watches it from outside.
     spoke: Option<Arc<AtomicBool>>,
+}
+
+/// Why an attempt cannot be begun just now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Barred {
+    /// Its target's breaker or limits let nobody in.
+    Shut,
+    /// Its provider has as many calls under way as it may.
+    Full,
 }
 
 /// Whether an attempt has been booked.
@@ -68,7 +85,7 @@ impl<'j> Turn<'j> {
         job: &'j Job<'j>,
         lane: &'j Lane,
         kind: AttemptKind,
-        pass: Pass,
+        (pass, berth): (Pass, Option<Berth>),
         way_out: WayOut,
     ) -> Self {
         let begun = Instant::now();
@@ -96,21 +113,26 @@ impl<'j> Turn<'j> {
             gate: None,
             fate: Fate::Wasted,
             state: State::Open,
+            trouble: None,
             stake: None,
             pass,
+            written: job.budget.hold(),
+            _berth: berth,
             spoke: None,
         }
     }
 
-    /// An attempt at a place of the plan; `None` when its breaker or its limits let nobody in
-    /// just now.
+    /// An attempt at a place of the plan, if it can be begun just now.
     pub(super) fn enter(
         job: &'j Job<'j>,
         place: Place,
         kind: AttemptKind,
         way_out: WayOut,
-    ) -> Option<Box<Self>> {
-        let lane = job.live.lane(place.target)?;
+    ) -> Result<Box<Self>, Barred> {
+        let lane = job.live.lane(place.target).ok_or(Barred::Shut)?;
+        let provider = lane.provider.as_ref();
+        let berth = provider.map(|provider| provider.berth(job.attempts_per_provider));
+        let berth = berth.map(|berth| berth.ok_or(Barred::Full)).transpose()?;
         let breaker = job.policy().breaker.as_ref();
         let now = Instant::now();
         let limits = lane.target.limits;
@@ -118,10 +140,10 @@ impl<'j> Turn<'j> {
         let toll = Toll::new(limits, tokens.unwrap_or_default());
         let pass = match place.resort {
             Some(_) => lane.state.resort(breaker, toll, now),
-            None => lane.state.admit(breaker, toll, now)?,
+            None => lane.state.admit(breaker, toll, now).ok_or(Barred::Shut)?,
         };
         // Boxed: it has a kilobyte or two and goes from hand to hand.
-        Some(Box::new(Self::new(job, lane, kind, pass, way_out)))
+        Ok(Box::new(Self::new(job, lane, kind, (pass, berth), way_out)))
     }
 
     pub(super) fn target(&self) -> &'j Target {

@@ -178,6 +178,8 @@ pub(super) struct AttemptLine<'a> {
     dropped: &'a [Cow<'static, str>],
     #[serde(skip_serializing_if = "Option::is_none")]
     provider_code: Option<&'a str>,
+    #[serde(skip_serializing_if = "is_false")]
+    drilled: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reused: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -211,6 +213,7 @@ impl<'a> AttemptLine<'a> {
             skipped_frames: attempt.skipped.into(),
             dropped: &attempt.dropped,
             provider_code: attempt.provider_code.as_ref().map(ProviderCode::as_str),
+            drilled: attempt.drilled,
             reused: attempt.connection.map(|from| from == Connection::Reused),
             first_byte_ms: attempt.first_byte.map(millis),
             first_token_ms: attempt.first_token.map(millis),

@@ -16,10 +16,13 @@ mod traces;
 pub use history::{
     ErrorTold, History, HistoryTold, HourTold, Kept, KeptAttempt, SumTold, TimesTold,
 };
-pub use log::{AccessLog, Destination, DiagnosticsError, Flushed, Rotation, diagnostics, numbered};
+pub use log::{
+    AccessLog, Destination, DiagnosticsError, Flushed, Rotation, diagnostics, is_level, numbered,
+    set_level,
+};
 pub use metrics::{
     ConnectionState, Gauged, Known, Metrics, PeerState, QuotaGauge, ReloadResult, descriptor_limit,
-    names,
+    memory_limit, names,
 };
 pub use record::{
     Attempt, AttemptKind, Connection, Endpoint, Outcome, Protocol, ProviderCode, Record, Wasted,
@@ -28,6 +31,7 @@ pub use record::{
 pub use reply::{Reply, Room};
 pub use samples::{
     Always, Asked, BadPattern, Bodies, Pattern, Redactor, Rules, SampleSettings, Samples,
+    SamplesChange,
 };
 pub use time::Timestamp;
 pub use traces::{

@@ -197,6 +197,8 @@ pub struct Attempt {
     pub dropped: Vec<Cow<'static, str>>,
     /// The provider's own error code.
     pub provider_code: Option<ProviderCode>,
+    /// Whether its caller had asked for trouble (`x-segue-drill`).
+    pub drilled: bool,
     /// What carried it; `None` when no connection was had.
     pub connection: Option<Connection>,
     /// From its beginning to the head of the answer.
@@ -227,6 +229,7 @@ impl Attempt {
             bill: None,
             dropped: Vec::new(),
             provider_code: None,
+            drilled: false,
             connection: None,
             first_byte: None,
             first_token: None,

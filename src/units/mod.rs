@@ -31,6 +31,14 @@ impl AddAssign for Tokens {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MicroUsd(pub u64);
 
+impl MicroUsd {
+    /// What is left of it, 0 at least.
+    #[must_use]
+    pub fn less(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
 /// In dollars, to the last millionth: `0.001200`.
 impl fmt::Display for MicroUsd {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -37,14 +37,14 @@ mod tests;
 pub use address::is_public;
 pub use answer::AnswerHead;
 pub use breaker::{
-    Admission, Ailment, Breaker, BreakerPolicy, BreakerState, Permit, Settled, SharedBreaker,
-    Ticket,
+    Admission, Ailment, Breaker, BreakerPolicy, BreakerRecord, BreakerState, Permit, Settled,
+    SharedBreaker, Ticket,
 };
 pub use call::{Call, CallBounds, Timings};
 pub use error::{CallError, ConnectFailure, Flaw, InflateError, Phase};
 pub use message::Outgoing;
 pub use peer::{LastError, PeerLease, PeerStatus};
-pub use pool::PoolStatus;
+pub use pool::{Berth, PoolStatus};
 pub use provider::Provider;
 pub use spec::{
     Balance, BaseUrl, Credential, HealthCheck, HealthProbe, Peers, PoolSpec, ProviderSpec, Scheme,

@@ -1,6 +1,7 @@
 //! A provider's peers, and the one task that keeps them: it asks for their names and checks them.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,18 @@ pub(super) struct Pool {
     identity: Identity,
     pub(super) roster: Arc<Roster>,
     task: OnceLock<AbortHandle>,
+    /// Calls under way.
+    calls: Arc<AtomicU32>,
+}
+
+/// A place among the calls of a provider; given back when dropped.
+#[derive(Debug)]
+pub struct Berth(Arc<AtomicU32>);
+
+impl Drop for Berth {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// A pool for a status page.
@@ -64,6 +77,7 @@ impl Pool {
             identity,
             roster: Arc::new(roster),
             task: OnceLock::new(),
+            calls: Arc::default(),
         });
         pool.keep();
         pool
@@ -71,6 +85,14 @@ impl Pool {
 
     pub(super) fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// A place for a call, unless `most` are under way.
+    pub(super) fn berth(&self, most: u32) -> Option<Berth> {
+        let one_more = |calls| (calls < most).then_some(calls + 1);
+        let order = Ordering::Relaxed;
+        let taken = self.calls.fetch_update(order, order, one_more);
+        taken.is_ok().then(|| Berth(Arc::clone(&self.calls)))
     }
 
     /// A place at the next peer, none of `tried`.

@@ -13,7 +13,7 @@ use super::failure::Wanted;
 use super::line::{Line, Lines};
 use super::message::{Message, Outgoing, Recipient};
 use super::peer::PeerLease;
-use super::pool::{Pool, PoolStatus};
+use super::pool::{Berth, Pool, PoolStatus};
 use super::spec::ProviderSpec;
 
 /// Addresses tried for one connection.
@@ -46,6 +46,12 @@ impl Provider {
     /// Its peers, for a status page.
     pub fn status(&self) -> PoolStatus {
         self.pool.status()
+    }
+
+    /// A place for a call, unless `most` calls of it are under way. It is kept across reloads that
+    /// keep its pool.
+    pub fn berth(&self, most: u32) -> Option<Berth> {
+        self.pool.berth(most)
     }
 
     /// Sends a request: picks a peer, connects or reuses, writes head and body. The answer is

@@ -5,6 +5,7 @@
 )]
 
 mod demo;
+mod drill;
 mod explain;
 mod import;
 mod key;

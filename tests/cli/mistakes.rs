@@ -189,7 +189,9 @@ fn a_slip_of_usage_ends_with_2_and_a_hint() {
 
 #[test]
 fn every_help_fits_a_narrow_terminal() {
-    for command in ["run", "check", "explain", "schema", "sim", "demo", "help"] {
+    for command in [
+        "run", "check", "explain", "schema", "sim", "drill", "demo", "help",
+    ] {
         for flag in ["-h", "--help"] {
             let arguments = if command == "help" {
                 vec![flag]

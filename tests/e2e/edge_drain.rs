@@ -146,13 +146,11 @@ async fn a_second_term_or_an_int_stops_at_once_with_code_1() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hand_over_is_refused_with_a_line_in_the_log() {
+async fn a_quit_is_refused_with_a_line_in_the_log() {
     let sim = sim("tokens=3").await;
     let process = Process::start(&Process::config(sim.address(), "")).await;
     process.signal("QUIT");
     process.said("QUIT ignored").await;
-    process.signal("USR2");
-    process.said("USR2 ignored").await;
     assert_eq!(process.client().await.chat("").await.status, 200);
     assert!(!process.has_ended());
 }

@@ -5,15 +5,19 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stdout,
     clippy::indexing_slicing,
     clippy::string_slice,
     unreachable_pub,
     reason = "a test that panics is a test that fails"
 )]
 
+mod activation;
 mod bills;
 mod budgets;
 mod dialects;
+mod drain;
+mod drill_header;
 mod edge_canary;
 mod edge_drain;
 mod edge_keys;
@@ -30,6 +34,8 @@ mod gate_rescue;
 mod gate_stage;
 mod gate_told;
 mod http2;
+mod load;
+mod overload;
 mod page;
 mod quotas;
 mod relay_abort;
@@ -41,10 +47,15 @@ mod relay_headers;
 mod relay_hedge;
 mod relay_nagle;
 mod relay_stage;
+mod reload;
 mod samples;
 mod shared;
+mod siege;
 mod smoke;
+mod soak;
 mod store;
 mod support;
+mod syscalls;
 mod traces;
+mod upgrade;
 mod variants;

@@ -13,6 +13,7 @@ use crate::exchange::{Bill, Measure, Usage};
 use crate::units::{Day, MicroUsd, Tokens};
 
 mod cover;
+mod heritage;
 mod keep;
 mod oracle;
 mod threads;

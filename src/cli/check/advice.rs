@@ -13,11 +13,7 @@ type Providers<'a> = BTreeMap<&'a str, &'a ProviderSettings>;
 
 /// A line for each thing to think about, none of them twice.
 pub(super) fn advice(settings: &Settings) -> Vec<String> {
-    let named = |provider| -> (_, _) {
-        let provider: &ProviderSettings = provider;
-        (provider.spec.name.as_ref(), provider)
-    };
-    let providers: Providers<'_> = settings.providers.iter().map(named).collect();
+    let providers = providers(settings);
     let mut lines = Vec::new();
     for route in settings.routes.iter().flat_map(|route| route.forms()) {
         lines.extend(one_provider(route, &providers));
@@ -32,9 +28,27 @@ pub(super) fn advice(settings: &Settings) -> Vec<String> {
     lines
 }
 
-/// Fallback is for the day on which a provider is down, and a chain within it is down with it. Two
-/// accounts at one host are one provider.
+fn providers(settings: &Settings) -> Providers<'_> {
+    let named = |provider| -> (_, _) {
+        let provider: &ProviderSettings = provider;
+        (provider.spec.name.as_ref(), provider)
+    };
+    settings.providers.iter().map(named).collect()
+}
+
+/// Fallback is for the day on which a provider is down, and a chain within it is down with it.
 fn one_provider(route: &Route, providers: &Providers<'_>) -> Option<String> {
+    let alone = at_one_place(route, providers)?;
+    Some(format!("route {}: {alone}", route.title()))
+}
+
+/// What is said of a route whose several targets are all at one place.
+pub(in crate::cli) fn alone(route: &Route, settings: &Settings) -> Option<String> {
+    at_one_place(route, &providers(settings))
+}
+
+/// Two accounts at one host are one provider.
+fn at_one_place(route: &Route, providers: &Providers<'_>) -> Option<String> {
     let count = route.targets().count();
     let names: BTreeSet<&str> = route.targets().map(|it| it.provider.as_ref()).collect();
     let hosts: BTreeSet<(&str, u16)> = names
@@ -49,9 +63,8 @@ fn one_provider(route: &Route, providers: &Providers<'_>) -> Option<String> {
         [name] => format!("the provider {name}"),
         _ => format!("the host {host}"),
     };
-    let name = route.title();
     Some(format!(
-        "route {name}: all {count} targets are at {place}, and when it is down, so are they"
+        "all {count} targets are at {place}, and when it is down, so are they"
     ))
 }
 

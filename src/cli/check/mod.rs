@@ -3,7 +3,7 @@
 //! Keys are shown by name only; no credential is ever printed.
 
 mod accounts;
-mod advice;
+pub(super) mod advice;
 mod elsewhere;
 mod marked;
 mod route;
@@ -79,9 +79,11 @@ pub fn print(settings: &Settings, out: &mut impl Write) -> io::Result<()> {
     store::print(settings.store.as_ref(), out)?;
     elsewhere::print_shared(settings.shared.as_ref(), out)?;
     elsewhere::print_traces(settings.traces.as_ref(), out)?;
+    let watch = settings.watch.map(show_duration);
     writeln!(
         out,
-        "drain\n  deadline {}",
+        "reload\n  watch {}\ndrain\n  deadline {}",
+        watch.as_deref().unwrap_or("off (default)"),
         time(settings.drain, config::DRAIN)
     )
 }
@@ -115,18 +117,27 @@ fn print_listener_tls(tls: &ListenerTls, out: &mut impl Write) -> io::Result<()>
         out,
         "  versions {versions}\n  protocols {http2}\n  client certificates {clients}"
     )?;
+    if let Some(revoked) = &tls.revoked {
+        let (path, until) = (revoked.path.display(), end(revoked.until));
+        writeln!(out, "  revoked ones in {path}, until {until}")?;
+    }
     for certificate in &tls.certificates {
         let names = match certificate.names.as_slice() {
             [] => "no host".to_owned(),
             names => names.join(", "),
         };
-        let end = u64::try_from(certificate.not_after).unwrap_or(0);
-        let end = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(end));
-        let end = end.map_or_else(|| "never".to_owned(), httpdate::fmt_http_date);
+        let end = end(certificate.not_after);
         let path = certificate.path.display();
         writeln!(out, "  certificate {path} for {names}, until {end}")?;
     }
     Ok(())
+}
+
+/// When something ends, given in seconds since 1970.
+fn end(seconds: i64) -> String {
+    let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+    let end = SystemTime::UNIX_EPOCH.checked_add(seconds);
+    end.map_or_else(|| "never".to_owned(), httpdate::fmt_http_date)
 }
 
 fn print_provider(provider: &ProviderSettings, out: &mut impl Write) -> io::Result<()> {
@@ -208,6 +219,7 @@ fn print_limits(limits: &Limits, out: &mut impl Write) -> io::Result<()> {
         ("buffered", limits.buffered, shipped.buffered),
         ("answer", limits.answer, shipped.answer),
         ("event", limits.event, shipped.event),
+        ("body_rate", limits.body_rate, shipped.body_rate),
     ] {
         writeln!(
             out,
@@ -236,6 +248,16 @@ fn print_limits(limits: &Limits, out: &mut impl Write) -> io::Result<()> {
             shipped.connections_per_address,
         ),
         ("exchanges", limits.exchanges, shipped.exchanges),
+        (
+            "exchanges_per_key",
+            limits.exchanges_per_key,
+            shipped.exchanges_per_key,
+        ),
+        (
+            "attempts_per_provider",
+            limits.attempts_per_provider,
+            shipped.attempts_per_provider,
+        ),
         ("h2_streams", limits.h2_streams, shipped.h2_streams),
     ] {
         writeln!(out, "  {name} {}", marked(&value, &shipped))?;
@@ -251,8 +273,9 @@ fn print_log(log: &LogSettings, out: &mut impl Write) -> io::Result<()> {
     };
     writeln!(
         out,
-        "log\n  access {access}\n  queue {}",
-        marked(&log.queue, &(config::QUEUE as usize))
+        "log\n  access {access}\n  queue {}\n  level {}",
+        marked(&log.queue, &(config::QUEUE as usize)),
+        marked(&log.level.as_str(), &config::LEVEL)
     )
 }
 

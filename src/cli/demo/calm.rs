@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::cli::demo::client::{self, ClientError};
-use crate::cli::demo::heard::Heard;
+use crate::cli::client::{self, ClientError};
 use crate::cli::demo::stage::Stage;
 use crate::cli::demo::step::{CALM, stream_body};
+use crate::cli::heard::Heard;
 
 /// The time to the first token of an undisturbed stream: the middle one of three requests, which
 /// leave as soon as they know.

@@ -2,8 +2,6 @@
 //! look at.
 
 mod calm;
-mod client;
-mod heard;
 mod invite;
 mod page;
 mod scene;
@@ -25,8 +23,8 @@ use crate::cli::address;
 use crate::cli::demo::page::{Page, Paint};
 use crate::cli::demo::stage::{CONFIG, Listen, Stage, StageError};
 use crate::cli::demo::tour::Verdict;
-use crate::cli::exit::{failed, unwritten};
-use crate::edge::{Signal, SignalStream, Signals};
+use crate::cli::exit::{failed, told_to_end, unwritten};
+use crate::edge::Signals;
 use crate::telemetry::{self, DiagnosticsError, Metrics};
 
 /// Diagnostics, unless `RUST_LOG` says otherwise: the terminal belongs to the tour.
@@ -78,7 +76,7 @@ pub(super) fn run(args: Args, signals: Signals) -> ExitCode {
 fn start(args: Args, signals: Signals) -> Result<Verdict, DemoError> {
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| DIAGNOSTICS.to_owned());
     let metrics = Arc::new(Metrics::try_new(env!("CARGO_PKG_VERSION"))?);
-    telemetry::diagnostics(&filter, metrics.diagnostics_dropped())?;
+    telemetry::diagnostics(Some(&filter), metrics.diagnostics_dropped())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -119,16 +117,6 @@ fn cut_short(args: Args) -> Verdict {
         Verdict::Broken
     } else {
         Verdict::Kept
-    }
-}
-
-/// Waits for a signal that means the end; so does a closed terminal.
-async fn told_to_end(signals: &mut SignalStream) {
-    loop {
-        match signals.next().await {
-            Signal::Int | Signal::Term | Signal::Hup | Signal::Quit => return,
-            Signal::Usr1 | Signal::Usr2 => {}
-        }
     }
 }
 

@@ -6,14 +6,14 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::cli::client::{self, Answer, ClientError};
 use crate::cli::demo::calm;
-use crate::cli::demo::client::{self, Answer, ClientError};
-use crate::cli::demo::heard::{Heard, json, text};
 use crate::cli::demo::page::{Page, milliseconds};
 use crate::cli::demo::sides::Sides;
 use crate::cli::demo::stage::{Provider, Stage};
 use crate::cli::demo::step::{Promise, ProviderEnd, Rescue, Step};
 use crate::cli::demo::truth::without_id;
+use crate::cli::heard::{Heard, json, text};
 use crate::sim::{End, NotSeen, answer_text};
 
 /// How late the provider may notice at most that a client has left.

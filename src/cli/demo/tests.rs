@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::client::post;
 use super::invite::invite;
 use super::page::{Page, Paint};
 use super::stage::{CONFIG, Listen, Stage, StageError};
 use super::step::{CALM, Promise, STEPS};
 use super::tour::{self, Verdict};
 use super::{Args, loopback};
+use crate::cli::client::post;
 use crate::config;
 use crate::edge::LogTarget;
 use crate::route::Route;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
-use crate::cli::demo::client::{self, ClientError};
+use crate::cli::client::{self, ClientError};
 use crate::cli::demo::stage::{Provider, Stage};
 use crate::cli::demo::step::Step;
 

@@ -77,8 +77,12 @@ pub struct ConfigFile {
     pub samples: Option<SamplesFile>,
     /// OpenTelemetry traces; without it there are none.
     pub traces: Option<TracesFile>,
+    /// When this file is read again, beside HUP.
+    pub reload: Option<ReloadFile>,
     /// The end of the process.
     pub drain: Option<DrainFile>,
+    /// Trouble that callers ask for, for staging.
+    pub drills: Option<DrillsFile>,
     /// Whether secrets may stand in this file itself. Default: false.
     pub allow_literal_secrets: Option<bool>,
 }
@@ -110,6 +114,8 @@ pub struct ListenTlsFile {
     pub http2: Option<bool>,
     /// The PEM file of the authorities of client certificates.
     pub client_ca: Option<String>,
+    /// The PEM file of the lists of client certificates that were revoked. Default: none.
+    pub client_crl: Option<String>,
     /// Whether clients show a certificate. Default: `required` with `client_ca`, else `off`.
     pub client_auth: Option<ClientAuthFile>,
 }
@@ -290,6 +296,8 @@ pub struct LimitsFile {
     pub body: Option<SizeFile>,
     /// The time for a request's body. Default: 1m.
     pub body_time: Option<DurationFile>,
+    /// What a body must keep on average after its first ten seconds, in bytes a second. Default: 1KiB.
+    pub body_rate: Option<SizeFile>,
     /// How long a connection may idle between requests. Default: 1m.
     pub idle: Option<DurationFile>,
     /// Requests on one connection. Default: 10000.
@@ -304,6 +312,12 @@ pub struct LimitsFile {
     /// Exchanges under way. Default: 5000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub exchanges: Option<u32>,
+    /// Exchanges under way of one client key. Default: 500.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub exchanges_per_key: Option<u32>,
+    /// Attempts under way at one provider. Default: 1000.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub attempts_per_provider: Option<u32>,
     /// Bodies and whole answers held in memory, all exchanges together. Default: 512MiB.
     pub buffered: Option<SizeFile>,
     /// A whole (not streamed) answer. Default: 32MiB.
@@ -326,6 +340,27 @@ pub struct LogFile {
     /// Lines that may wait for the writer. Default: 8192.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub queue: Option<u32>,
+    /// What the diagnostics say, as in `RUST_LOG`, which goes before it. Default: `info`.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_:=,]{1,1000}$"))]
+    pub level: Option<String>,
+}
+
+/// When the file is read again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReloadFile {
+    /// How often this file and those that it names are looked at for a change. Default: `off`.
+    pub watch: Option<WatchFile>,
+}
+
+/// How often files are looked at.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum WatchFile {
+    /// Never.
+    Off(OffFile),
+    /// 1s to 1h.
+    Every(DurationFile),
 }
 
 /// The end of the process.
@@ -334,4 +369,15 @@ pub struct LogFile {
 pub struct DrainFile {
     /// How long streams may go on after TERM. Default: 10m.
     pub deadline: Option<DurationFile>,
+}
+
+/// Trouble that callers ask for by the header `x-segue-drill`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DrillsFile {
+    /// Whether the header is heeded. Default: false.
+    pub allow_header: Option<bool>,
+    /// The names of the keys that may; needed where there are keys.
+    #[schemars(length(min = 1))]
+    pub keys: Option<Vec<String>>,
 }

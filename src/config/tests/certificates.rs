@@ -3,11 +3,31 @@
 use std::fs;
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer,
+    KeyIdMethod, KeyPair, RevokedCertParams, date_time_ymd,
+};
 use tempfile::TempDir;
 
 use super::{PROVIDERS, ROUTES, read_in};
 use crate::edge::{ClientAuth, ListenerTls, TlsVersions};
+
+/// A list of revoked certificates: what is in it, and when it holds.
+pub(super) struct List {
+    from: i32,
+    until: i32,
+    serials: Vec<u64>,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self {
+            from: 2000,
+            until: 4000,
+            serials: Vec::new(),
+        }
+    }
+}
 
 /// A certificate authority of the test.
 pub(super) struct Authority {
@@ -41,6 +61,29 @@ impl Authority {
         let text = format!("{leaf}{}", self.pem);
         fs::write(folder.join(format!("{name}.pem")), text).unwrap();
         fs::write(folder.join(format!("{name}.key")), key.serialize_pem()).unwrap();
+    }
+
+    /// Writes a list of its own.
+    pub(super) fn write_list(&self, path: &Path, list: &List) {
+        fs::write(path, self.list(list)).unwrap();
+    }
+
+    fn list(&self, list: &List) -> String {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: (*serial).into(),
+            revocation_time: date_time_ymd(2001, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(list.from, 1, 1),
+            next_update: date_time_ymd(list.until, 1, 1),
+            crl_number: 1_u64.into(),
+            issuing_distribution_point: None,
+            revoked_certs: list.serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
     }
 
     /// Writes the authority's own certificate.
@@ -115,6 +158,71 @@ fn client_certificates_are_required_once_there_is_an_authority() {
         error.ends_with("has no effect: `client_auth` is off"),
         "{error}"
     );
+}
+
+#[test]
+fn revoked_client_certificates_are_listed_for_every_authority() {
+    let (folder, authority) = folder();
+    let here = folder.path();
+    let other = Authority::new("Other Root");
+    let list = |from, until| List {
+        from,
+        until,
+        serials: vec![1, 2],
+    };
+    authority.write_list(&here.join("good.crl"), &list(2000, 4000));
+    authority.write_list(&here.join("old.crl"), &list(2000, 2001));
+    authority.write_list(&here.join("early.crl"), &list(3999, 4000));
+    other.write_list(&here.join("foreign.crl"), &List::default());
+    let both = [
+        authority.list(&list(2000, 3000)),
+        other.list(&List::default()),
+    ]
+    .concat();
+    fs::write(here.join("both.crl"), both).unwrap();
+    let junk = "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n";
+    fs::write(here.join("junk.crl"), junk).unwrap();
+    let good = fs::read_to_string(here.join("good.crl")).unwrap();
+    fs::write(here.join("cut.crl"), good.get(..100).unwrap()).unwrap();
+    let read = |rest: &str| with_tls(here, &format!("certificate: a.pem, key: a.key, {rest}"));
+
+    let tls = read("client_ca: ca.pem, client_crl: both.crl").unwrap();
+    let revoked = tls.revoked.unwrap();
+    assert_eq!(revoked.lists.len(), 2);
+    assert_eq!(revoked.path, here.join("both.crl"));
+    assert_eq!(revoked.until, date_time_ymd(3000, 1, 1).unix_timestamp());
+    assert!(read("client_ca: ca.pem, client_crl: good.crl").is_ok());
+    for (rest, expected) in [
+        ("client_crl: good.crl", "client_crl: needs `client_ca`"),
+        (
+            "client_ca: ca.pem, client_crl: old.crl",
+            "the list of \"CN=Test Root\" ended on Jan  1 00:00:00 2001 +00:00",
+        ),
+        (
+            "client_ca: ca.pem, client_crl: early.crl",
+            "does not hold before Jan  1 00:00:00 3999 +00:00",
+        ),
+        (
+            "client_ca: ca.pem, client_crl: foreign.crl",
+            "an authority of `client_ca` has no list in it",
+        ),
+        (
+            "client_ca: ca.pem, client_crl: ca.pem",
+            "client_crl: no PEM list in it",
+        ),
+        (
+            "client_ca: ca.pem, client_crl: junk.crl",
+            "client_crl: a list in it is malformed",
+        ),
+        (
+            "client_ca: ca.pem, client_crl: cut.crl",
+            "client_crl: malformed PEM",
+        ),
+    ] {
+        let error = read(rest).unwrap_err();
+        assert!(error.ends_with(expected), "{rest}: {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
 }
 
 fn refused(here: &Path, cases: &[(&str, &str, &str)]) {

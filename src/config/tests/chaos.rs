@@ -205,7 +205,7 @@ proptest! {
     fn any_value_of_any_key_is_survived(
         key in prop::sample::select(vec![
             "listen", "admin", "keys", "providers", "routes", "defaults", "passthrough", "limits",
-            "log", "drain", "allow_literal_secrets",
+            "log", "drain", "drills", "allow_literal_secrets",
         ]),
         value in value(),
     ) {

@@ -122,7 +122,7 @@ const TOP: Cases = &[
     (
         "zzz: 1\n",
         &[
-            "4:1: zzz: unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, samples, drain, traces",
+            "4:1: zzz: unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, samples, reload, drain, traces, drills",
         ],
     ),
     (
@@ -132,7 +132,7 @@ const TOP: Cases = &[
     (
         "<<: {}\n",
         &[
-            "4:1: \"<<\": unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, samples, drain, traces",
+            "4:1: \"<<\": unknown key; known here: allow_literal_secrets, listen, admin, providers, defaults, routes, passthrough, keys, accounts, quotas, limits, log, samples, reload, drain, traces, drills",
         ],
     ),
     (
@@ -373,6 +373,13 @@ const TOP: Cases = &[
         &["4:52: limits.connections_per_address: 11 is more than `connections`, 10"],
     ),
     (
+        "limits: {exchanges: 10, exchanges_per_key: 11, body_rate: 2MiB}\n",
+        &[
+            "4:44: limits.exchanges_per_key: 11 is more than `exchanges`, 10",
+            "4:59: limits.body_rate: 2MiB is out of range: 1B to 1MiB",
+        ],
+    ),
+    (
         "limits: {connections: -1}\n",
         &["4:23: limits.connections: \"-1\" is not a whole number"],
     ),
@@ -404,14 +411,24 @@ const TOP: Cases = &[
         &["4:14: log.queue: 0 is out of range: 1 to 1000000"],
     ),
     (
-        "log: {level: debug}\n",
-        &["4:7: log.level: unknown key; known here: access, queue"],
+        "log: {level: inof}\n",
+        &[
+            "4:14: log.level: \"inof\" is no level: off, error, warn, info, debug or trace, or with exceptions, such as warn,segue::relay=debug",
+        ],
     ),
     (
         "drain: {deadline: 0s}\n",
         &["4:19: drain.deadline: 0s is out of range: 100ms to 24h"],
     ),
     ("drain: 10m\n", &["4:8: drain: expected a map, found text"]),
+    (
+        "drills: {allow_header: true, keys: [x]}\n",
+        &["4:37: drills.keys[0]: there is no key \"x\"; there are none"],
+    ),
+    (
+        "keys: [{name: k, secret: env:GOOD}]\ndrills: {allow_header: true}\n",
+        &["5:9: drills: name the keys that may: `keys`, a list of names of `keys`"],
+    ),
     (
         "accounts: {store: {path: usage.db, retention: 30h, on_failure: panic, size: 1}}\n",
         &[

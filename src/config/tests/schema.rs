@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
-use super::certificates::Authority;
+use super::certificates::{Authority, List};
 use super::read;
 use crate::account::Rejected;
 use crate::config::file::ConfigFile;
@@ -85,11 +85,13 @@ log: {????: 0}
 samples: {????: 0}
 accounts: {????: 0, store: {????: 0}, shared: {????: 0}}
 traces: {????: 0}
+reload: {????: 0}
 drain: {????: 0}
+drills: {????: 0}
 ";
 
 /// Where the sections are, and the definitions of their keys.
-const SECTIONS: [(&str, &str); 42] = [
+const SECTIONS: [(&str, &str); 44] = [
     ("", "ConfigFile"),
     ("listen[0].", "ListenFile"),
     ("listen[0].tls.", "ListenTlsFile"),
@@ -134,7 +136,9 @@ const SECTIONS: [(&str, &str); 42] = [
     ("accounts.store.", "StoreOnFile"),
     ("accounts.shared.", "SharedFile"),
     ("traces.", "TracesFile"),
+    ("reload.", "ReloadFile"),
     ("drain.", "DrainFile"),
+    ("drills.", "DrillsFile"),
 ];
 
 /// A stray key in every section makes each reader tell what it knows.
@@ -278,6 +282,7 @@ fn the_example_loads_with_its_secrets_and_certificates() {
     fs::create_dir(&secrets).unwrap();
     let authority = Authority::new("Example Root");
     authority.write(&tls.join("clients.pem"));
+    authority.write_list(&tls.join("clients.crl"), &List::default());
     authority.write(&tls.join("internal-ca.pem"));
     authority.issue(&tls, "a", &["a.example"]);
     authority.issue(&tls, "b", &["b.example"]);

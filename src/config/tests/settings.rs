@@ -8,7 +8,7 @@ use super::{LISTEN, PROVIDERS, ROUTES, good_provider, provider, read, route, top
 use crate::account::RouteScope;
 use crate::account::store::OnFailure;
 use crate::config::load;
-use crate::edge::{Limits, LogTarget, Settings};
+use crate::edge::{Drills, Limits, LogTarget, Settings};
 use crate::exchange::Dialect;
 use crate::route::Policy;
 use crate::units::ByteSize;
@@ -20,6 +20,25 @@ fn good(text: &str) -> Settings {
 
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
+}
+
+#[test]
+fn only_named_keys_may_ask_for_trouble_where_there_are_keys() {
+    let drills = |rest: &str| good(&top(rest)).drills;
+    assert_eq!(drills(""), Drills::Off);
+    assert_eq!(drills("drills: {}\n"), Drills::Off);
+    assert_eq!(drills("drills: {allow_header: true}\n"), Drills::Anybody);
+    let keys = "keys: [{name: k, secret: env:GOOD}]\n";
+    assert_eq!(
+        drills(&format!(
+            "{keys}drills: {{allow_header: true, keys: [k]}}\n"
+        )),
+        Drills::Of(["k".into()].into())
+    );
+    assert_eq!(
+        drills(&format!("{keys}drills: {{keys: [k]}}\n")),
+        Drills::Off
+    );
 }
 
 #[test]
@@ -191,13 +210,19 @@ fn keys_are_found_by_secret_and_by_digest() {
 
 #[test]
 fn small_budgets_cut_the_defaults_below_them() {
-    let limits = good(&top("limits: {buffered: 8MiB, connections: 10}\n")).limits;
+    let limits = good(&top(
+        "limits: {buffered: 8MiB, connections: 10, exchanges: 9}\n",
+    ))
+    .limits;
     let eight = ByteSize::mib(8);
     assert_eq!(
         (limits.body, limits.answer, limits.event),
         (eight, eight, eight)
     );
-    assert_eq!(limits.connections_per_address, 10);
+    assert_eq!(
+        (limits.connections_per_address, limits.exchanges_per_key),
+        (10, 9)
+    );
 }
 
 #[test]

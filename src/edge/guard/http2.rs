@@ -1,9 +1,17 @@
-//! The beginning of an HTTP/2 connection. What follows it has framing and limits of its own.
+//! HTTP/2: how a connection begins, and that it is no flood. All else has limits in its own framing.
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
-use super::{Guard, Phase};
+use log::debug;
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::frames::Flood;
+use super::{Guard, Phase, pour};
 
 /// RFC 9113 section 3.4, and the frame header of the SETTINGS that must follow.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -25,5 +33,28 @@ impl Guard {
         }
         self.phase = Phase::Http2;
         Ok(())
+    }
+
+    /// Passes on what comes. A flood is cut off where it is: whoever sends one reads no GOAWAY.
+    pub(super) fn poll_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        if self.inbox.is_empty() {
+            ready!(Pin::new(&mut self.connection).poll_read(cx, buf))?;
+        } else {
+            pour(&mut self.inbox, buf, usize::MAX);
+        }
+        let came = buf.filled().get(before..).unwrap_or_default();
+        if let Err(Flood) = self.frames.see(came, Instant::now()) {
+            debug!("{}: a flood of frames", self.peer);
+            self.door.connections.flooded();
+            buf.set_filled(before);
+            self.abandoned.store(true, Ordering::Relaxed);
+            self.phase = Phase::Ended;
+        }
+        Poll::Ready(Ok(()))
     }
 }

@@ -11,11 +11,13 @@
 //!   └─idle too long, client gone, stop──────────────────────────────▲
 //! ```
 //!
-//! HTTP/2 has framing and limits of its own: there the guard only checks that it begins.
+//! HTTP/2 has framing and limits of its own: there the guard checks that it begins, and that it is no
+//! flood (`frames`).
 
 mod body;
 mod deadline;
 mod farewell;
+mod frames;
 mod gather;
 mod http2;
 mod outbox;
@@ -48,6 +50,7 @@ use super::head::{HeadLimits, HeadScan, Refusal, Rule};
 use super::settings::Limits;
 use body::Body;
 use deadline::Deadline;
+use frames::Frames;
 use outbox::Outbox;
 use own::Own;
 
@@ -65,8 +68,11 @@ pub(super) struct Door {
     pub(super) connections: Arc<Connections>,
     pub(super) limits: Arc<ArcSwap<Limits>>,
     pub(super) refuse: RefusalRenderer,
-    /// Turns true when no new request is welcome. Never marked as seen, so that its clones see it.
-    pub(super) stop: watch::Receiver<bool>,
+    /// Turns true when the next request of a connection is its last. Never marked as seen, so that
+    /// its clones see it.
+    pub(super) closing: watch::Receiver<bool>,
+    /// Turns true when connections that wait for a request are to end.
+    pub(super) hang_up: watch::Receiver<bool>,
 }
 
 /// A client's connection under guard; Pingora's stream.
@@ -86,6 +92,8 @@ pub struct Guard {
     body_refusal: Option<Rule>,
     /// A body that Pingora does not see, until it is taken.
     own: Mutex<Option<Own>>,
+    /// What an HTTP/2 client has sent.
+    frames: Frames,
     /// For the head, for idling, and for the farewell.
     patience: Deadline,
     /// For a client that takes no byte of what we send.
@@ -143,6 +151,7 @@ impl Guard {
             next: AtomicBool::new(false),
             body_refusal: None,
             own: Mutex::default(),
+            frames: Frames::default(),
             patience,
             stalled: Deadline::default(),
             stop: None,
@@ -175,6 +184,11 @@ impl Guard {
     /// Ends `cork`. What waits leaves with the next flush.
     pub fn uncork(&self) {
         self.corked.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether this request is the connection's last: the process drains.
+    pub fn is_closing(&self) -> bool {
+        *self.door.closing.borrow()
     }
 
     /// Lets no more bytes out, those that wait included: the connection ends where it is.
@@ -291,13 +305,7 @@ impl AsyncRead for Guard {
                 }
                 Phase::Farewell { .. } => ready!(this.poll_farewell(cx)),
                 Phase::Ended => return Poll::Ready(Ok(())),
-                Phase::Http2 if this.inbox.is_empty() => {
-                    return Pin::new(&mut this.connection).poll_read(cx, buf);
-                }
-                Phase::Http2 => {
-                    pour(&mut this.inbox, buf, usize::MAX);
-                    return Poll::Ready(Ok(()));
-                }
+                Phase::Http2 => return this.poll_frames(cx, buf),
             }
         }
     }

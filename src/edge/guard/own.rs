@@ -19,9 +19,12 @@ pub(in crate::edge) const ENDPOINTS: [&str; 5] = [
     "POST /v1/messages/count_tokens ",
 ];
 
-/// Room made for a body at once; beyond it the buffer grows as bytes come, not as they are
-/// announced.
+/// Room made for a body before any of it has come.
 const FIRST_ROOM: u64 = 1 << 20;
+
+/// Room made at once for a body of which so much has come: for all of most, so that it is moved but
+/// once. What has not come takes no memory yet, and was counted before the body was asked for.
+const MORE_ROOM: u64 = 64 << 20;
 
 /// Read before whoever waits for the body is asked whether there may be more.
 const STRIDE: usize = 256 << 10;
@@ -76,8 +79,12 @@ impl Own {
     /// Where the next bytes go; it takes none but those of the body.
     pub(super) fn space(&mut self) -> Limit<&mut BytesMut> {
         if self.gathered.capacity() == self.gathered.len() {
-            let grown = (self.gathered.len() as u64).max(FIRST_ROOM);
-            let room = usize::try_from(self.left().min(grown)).unwrap_or(STRIDE);
+            let most = if self.gathered.is_empty() {
+                FIRST_ROOM
+            } else {
+                MORE_ROOM
+            };
+            let room = usize::try_from(self.left().min(most)).unwrap_or(STRIDE);
             self.gathered.reserve(room);
         }
         let most = usize::try_from(self.left()).unwrap_or(STRIDE).min(STRIDE);

@@ -67,7 +67,7 @@ impl Guard {
         self.inbox = BytesMut::new();
         self.outbox.release();
         let stop = self.stop.get_or_insert_with(|| {
-            let mut stop = self.door.stop.clone();
+            let mut stop = self.door.hang_up.clone();
             // A sender that is gone is a process that ends.
             Box::pin(async move { drop(stop.wait_for(|stop| *stop).await) })
         });

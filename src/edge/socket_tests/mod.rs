@@ -76,6 +76,7 @@ impl Server {
             Arc::clone(&connections),
             Arc::clone(&limits),
             Arc::new(render),
+            stopped.clone(),
             stopped,
         );
         let serving = tokio::spawn(serving);

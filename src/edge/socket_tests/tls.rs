@@ -71,6 +71,7 @@ impl Authority {
             certificates: names.iter().map(|names| self.certified(names)).collect(),
             versions: TlsVersions::From12,
             client_auth: ClientAuth::Off,
+            revoked: None,
             http2: true,
         }
     }
@@ -338,7 +339,7 @@ async fn a_swap_holds_for_the_next_handshake_and_spares_open_connections() {
     let tls = server.tls.as_ref().unwrap();
     let mut next = authority.listener();
     next.client_auth = ClientAuth::Required(authority.roots());
-    tls.swap(&next).unwrap();
+    tls.swap(Tls::prepare(&next).unwrap());
 
     assert!(authority.client().ask(&server).await.is_err());
     let identity = Some(authority.sign(&["app"]));
@@ -359,18 +360,18 @@ async fn a_swap_holds_for_the_next_handshake_and_spares_open_connections() {
 }
 
 #[tokio::test]
-async fn a_bad_swap_changes_nothing() {
+async fn what_cannot_be_served_cannot_be_prepared() {
     let authority = Authority::new();
     let server = authority.server(|_| {});
     let tls = server.tls.as_ref().unwrap();
     let before = tls.certificates()[0].key.cert[0].clone();
-    tls.swap(&ListenerTls {
+    Tls::prepare(&ListenerTls {
         certificates: Vec::new(),
         ..authority.listener()
     })
     .unwrap_err();
     let empty = ClientAuth::Required(Arc::new(RootCertStore::empty()));
-    tls.swap(&ListenerTls {
+    Tls::prepare(&ListenerTls {
         client_auth: empty,
         ..authority.listener()
     })

@@ -12,8 +12,11 @@ use crate::upstream::CallError;
 /// The most failures that a message names one by one.
 const MOST: usize = 8;
 
+/// Why a target is left out whose provider has as many calls under way as it may.
+pub(in crate::relay) const PROVIDER_FULL: &str = "provider_full";
+
 /// Reasons to leave a target out that are not the request's fault.
-const OUR_REASONS: [&str; 3] = ["no_provider", "fallback_off", "fail_closed"];
+const OUR_REASONS: [&str; 4] = ["no_provider", "fallback_off", "fail_closed", PROVIDER_FULL];
 
 /// One failed attempt.
 #[derive(Clone, Debug)]
@@ -86,9 +89,10 @@ pub(in crate::relay) fn exhausted(
     let any = |cause| tries.iter().any(|tried| tried.cause == cause);
     let all = |cause| !tries.is_empty() && tries.iter().all(|tried| tried.cause == cause);
     let refused = |(_, reason): &(_, &str)| !OUR_REASONS.contains(reason);
+    let is_full = left_out.iter().any(|(_, reason)| *reason == PROVIDER_FULL);
     let kind = if tries.is_empty() && !left_out.is_empty() && left_out.iter().all(refused) {
         FaultKind::BadRequest
-    } else if any(Cause::Memory) || any(Cause::Stopping) {
+    } else if any(Cause::Memory) || any(Cause::Stopping) || is_full {
         FaultKind::Overloaded
     } else if any(Cause::Deadline) || all(Cause::Silence) {
         FaultKind::ProviderTimeout
@@ -99,7 +103,8 @@ pub(in crate::relay) fn exhausted(
     };
     let head = match kind {
         FaultKind::Overloaded if any(Cause::Memory) => "segue is at its memory limit".to_owned(),
-        FaultKind::Overloaded => "segue is stopping".to_owned(),
+        FaultKind::Overloaded if any(Cause::Stopping) => "segue is stopping".to_owned(),
+        FaultKind::Overloaded => format!("too many requests under way behind {route:?}"),
         FaultKind::ProviderTimeout => format!("no provider behind {route:?} answered in time"),
         FaultKind::RateLimited => {
             format!("every provider behind {route:?} has reached a rate limit")

@@ -11,7 +11,7 @@ mod tests;
 
 use std::time::Duration;
 
-pub(super) use exhausted::{Tried, exhausted, left_out};
+pub(super) use exhausted::{PROVIDER_FULL, Tried, exhausted, left_out};
 pub(super) use why::{End, Why};
 
 use self::why::LONGEST;

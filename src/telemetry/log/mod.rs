@@ -7,7 +7,7 @@ mod output;
 mod sink;
 
 pub use access::AccessLog;
-pub use diagnostics::{DiagnosticsError, diagnostics};
+pub use diagnostics::{DiagnosticsError, diagnostics, is_level, set_level};
 pub(super) use output::Output;
 pub use output::{Destination, Rotation, numbered};
 pub use sink::Flushed;

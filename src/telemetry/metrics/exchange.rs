@@ -48,6 +48,7 @@ impl Metrics {
                 .with_label_values(&[known.target(&attempt.target), outcome])
                 .inc();
         }
+        self.count_limits(record);
         self.count_fallbacks(record, route, &known);
         if let Some(commit) = record.commit {
             self.commits.with_label_values(&[commit]).inc();

@@ -1,6 +1,8 @@
 //! The metrics: counted on the way, rendered for Prometheus when asked.
 
+mod cgroup;
 mod exchange;
+mod limits;
 mod money;
 pub mod names;
 mod process;
@@ -20,6 +22,7 @@ use self::money::Money;
 use self::names::Family;
 use crate::telemetry::traces::TraceMeters;
 
+pub use self::cgroup::memory_limit;
 pub use self::process::descriptor_limit;
 pub use self::series::Known;
 pub use self::state::{ConnectionState, Gauged, PeerState, QuotaGauge, ReloadResult};
@@ -73,10 +76,13 @@ pub struct Metrics {
     connections: IntGaugeVec,
     refused: IntCounterVec,
     buffered: IntGauge,
+    limits: GaugeVec,
+    limits_reached: IntCounterVec,
     reloads: IntCounterVec,
     generation: IntGauge,
     reload_successful: IntGauge,
     certificates: IntGaugeVec,
+    revocation_lists: IntGaugeVec,
     peers: IntGaugeVec,
     draining: IntGauge,
     access_log_dropped: IntCounter,
@@ -133,10 +139,13 @@ impl Metrics {
             connections: gauges(to, names::CONNECTIONS)?,
             refused: counters(to, names::REFUSED)?,
             buffered: gauge(to, names::BUFFERED)?,
+            limits: shares(to, names::LIMIT)?,
+            limits_reached: counters(to, names::LIMIT_REACHED)?,
             reloads: counters(to, names::RELOADS)?,
             generation: gauge(to, names::GENERATION)?,
             reload_successful: gauge(to, names::RELOAD_SUCCESSFUL)?,
             certificates: gauges(to, names::CERTIFICATE)?,
+            revocation_lists: gauges(to, names::REVOCATION_LIST)?,
             peers: gauges(to, names::PEER_UP)?,
             draining: gauge(to, names::DRAINING)?,
             access_log_dropped: counter(to, names::ACCESS_LOG_DROPPED)?,

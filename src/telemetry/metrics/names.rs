@@ -65,6 +65,10 @@ families! {
         "Client connections closed unserved.";
     BUFFERED = "segue_buffered_bytes" []
         "Request bodies and whole answers held in memory.";
+    LIMIT = "segue_limit" ["limit"]
+        "A limit in force, by its name in the config: a number, bytes or seconds.";
+    LIMIT_REACHED = "segue_limit_reached_total" ["limit"]
+        "Exchanges refused or ended, and targets left out, because a limit was reached.";
     RELOADS = "segue_config_reloads_total" ["result"]
         "Config reloads: applied or rejected.";
     GENERATION = "segue_config_generation" []
@@ -73,6 +77,8 @@ families! {
         "1 when the config file as last read is the one that is served.";
     CERTIFICATE = "segue_certificate_not_after_seconds" ["listener", "name"]
         "When a certificate expires, in seconds since 1970.";
+    REVOCATION_LIST = "segue_revocation_list_not_after_seconds" ["listener"]
+        "When the lists of revoked client certificates end, in seconds since 1970.";
     PEER_UP = "segue_peer_up" ["provider", "peer"]
         "1 when a provider's peer passes its checks.";
     DRAINING = "segue_draining" []

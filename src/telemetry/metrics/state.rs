@@ -197,6 +197,22 @@ impl Metrics {
         });
     }
 
+    /// Sets until when the lists of revoked client certificates hold: listener address, end in
+    /// seconds since 1970. Others are forgotten.
+    pub fn set_revocation_lists(&self, lists: impl IntoIterator<Item = (SocketAddr, i64)>) {
+        let mut current = BTreeSet::new();
+        for (listener, end) in lists {
+            let listener = listener.to_string();
+            self.revocation_lists
+                .with_label_values(&[listener.as_str()])
+                .set(end);
+            current.insert(listener);
+        }
+        retain(&self.revocation_lists, |labels| {
+            labels.iter().all(|label| current.contains(label.value()))
+        });
+    }
+
     /// Sets the health of all peers of all providers. Others are forgotten.
     pub fn set_peers(&self, peers: impl IntoIterator<Item = (Arc<str>, SocketAddr, PeerState)>) {
         let mut current = BTreeSet::new();

@@ -235,6 +235,51 @@ fn peers_and_certificates_that_are_gone_are_forgotten() {
     let sample = r#"segue_certificate_not_after_seconds{listener="10.0.0.3:8000",name="b.test"}"#;
     assert_eq!(value(&metrics, sample), Some(300.0));
     assert!(!metrics.render().contains("a.test"));
+
+    metrics.set_revocation_lists([(address(4), 100), (address(5), 200)]);
+    metrics.set_revocation_lists([(address(5), 300)]);
+    let sample = r#"segue_revocation_list_not_after_seconds{listener="10.0.0.5:8000"}"#;
+    assert_eq!(value(&metrics, sample), Some(300.0));
+    assert!(!metrics.render().contains("10.0.0.4:8000"));
+}
+
+#[test]
+fn a_limit_that_an_exchange_came_to_is_counted_by_its_name_in_the_config() {
+    let metrics = metrics();
+    metrics.set_limits([]);
+    let reached = |limit: &str| {
+        let sample = format!("segue_limit_reached_total{{limit=\"{limit}\"}}");
+        value(&metrics, &sample)
+    };
+    assert_eq!(reached("exchanges"), Some(0.0), "there from the beginning");
+    for reason in ["exchanges", "body_too_large", "body_rate", "unauthorized"] {
+        metrics.observe(&Record {
+            reason: Some(reason),
+            ..record("support", Outcome::Refused)
+        });
+    }
+    let attempt = |error| Attempt {
+        error: Some(error),
+        ..Attempt::at("openai/gpt".into())
+    };
+    metrics.observe(&Record {
+        attempts: vec![attempt("too_large"), attempt("buffer_limit")],
+        // The last attempt's own: it is counted once.
+        reason: Some("buffer_limit"),
+        left_out: vec![("onprem/qwen".into(), "provider_full")],
+        ..record("support", Outcome::Failed)
+    });
+    for limit in [
+        "exchanges",
+        "body",
+        "body_rate",
+        "answer",
+        "buffered",
+        "attempts_per_provider",
+    ] {
+        assert_eq!(reached(limit), Some(1.0), "{limit}");
+    }
+    assert_eq!(reached("unauthorized"), None);
 }
 
 #[test]
@@ -265,6 +310,7 @@ fn every_metric_is_rendered_under_its_name_and_no_other() {
     let _connection = metrics.connection(ConnectionState::Handshake);
     metrics.connection_refused("limit");
     metrics.set_buffered(ByteSize::kib(1));
+    metrics.set_limits([("exchanges", 1.0)]);
     metrics.set_draining();
     metrics.panicked();
     metrics.set_peers([(
@@ -273,6 +319,7 @@ fn every_metric_is_rendered_under_its_name_and_no_other() {
         PeerState::Up,
     )]);
     metrics.set_certificates([(SocketAddr::from(([1, 1, 1, 1], 1)), "n", 1)]);
+    metrics.set_revocation_lists([(SocketAddr::from(([1, 1, 1, 1], 1)), 1)]);
     metrics.set_breakers([("openai/gpt", BreakerState::Open)]);
     let budgets = vec![("day", 0.5, MicroUsd(5))];
     let quota = QuotaGauge {

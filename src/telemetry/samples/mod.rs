@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use prometheus::IntCounter;
 
@@ -41,8 +42,42 @@ pub struct SampleSettings {
 
 /// Where samples go. Dropping it lets the writer finish what is queued in the background.
 pub struct Samples {
-    sink: Option<Sink>,
+    open: ArcSwapOption<Open>,
     room: Arc<Room>,
+    dropped: IntCounter,
+}
+
+/// A file of samples with its writer.
+struct Open {
+    sink: Sink,
+    path: PathBuf,
+    rotation: Rotation,
+}
+
+impl Open {
+    fn try_new(settings: &SampleSettings, dropped: IntCounter) -> io::Result<Arc<Self>> {
+        let output = Output::private(settings.path.clone(), settings.rotation.clone())?;
+        let sink = Sink::start("samples", output, QUEUE, dropped, Complaints::Logged)?;
+        Ok(Arc::new(Self {
+            sink,
+            path: settings.path.clone(),
+            rotation: settings.rotation.clone(),
+        }))
+    }
+
+    fn is_of(&self, settings: &SampleSettings) -> bool {
+        self.path == settings.path && self.rotation == settings.rotation
+    }
+}
+
+/// Where samples go next: all that could fail of it has been done.
+pub struct SamplesChange(Change);
+
+enum Change {
+    /// Where they went before.
+    None,
+    /// Elsewhere, or nowhere.
+    To(Option<Arc<Open>>),
 }
 
 impl Samples {
@@ -51,32 +86,56 @@ impl Samples {
     /// # Errors
     /// When the file cannot be opened or the writer's thread not started.
     pub fn open(settings: &SampleSettings, dropped: IntCounter) -> io::Result<Self> {
-        let output = Output::private(settings.path.clone(), settings.rotation.clone())?;
-        let sink = Sink::start("samples", output, QUEUE, dropped, Complaints::Logged)?;
-        Ok(Self {
-            sink: Some(sink),
-            room: Arc::default(),
-        })
+        let open = Open::try_new(settings, dropped.clone())?;
+        let samples = Self::off(dropped);
+        samples.open.store(Some(open));
+        Ok(samples)
     }
 
-    /// Nowhere.
-    pub fn off() -> Self {
+    /// Nowhere, until it is put elsewhere.
+    pub fn off(dropped: IntCounter) -> Self {
         Self {
-            sink: None,
+            open: ArcSwapOption::empty(),
             room: Arc::default(),
+            dropped,
+        }
+    }
+
+    /// Makes ready what [`Samples::put`] puts in place. A file that stays is not opened again.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn prepare(&self, settings: Option<&SampleSettings>) -> io::Result<SamplesChange> {
+        let Some(settings) = settings else {
+            return Ok(SamplesChange(Change::To(None)));
+        };
+        let open = self.open.load();
+        if open.as_ref().is_some_and(|open| open.is_of(settings)) {
+            return Ok(SamplesChange(Change::None));
+        }
+        let open = Open::try_new(settings, self.dropped.clone())?;
+        Ok(SamplesChange(Change::To(Some(open))))
+    }
+
+    /// Has samples go where the change says; what was queued before is still written where it was
+    /// to go.
+    pub fn put(&self, change: SamplesChange) {
+        if let Change::To(open) = change.0 {
+            self.open.store(open);
         }
     }
 
     /// Where the heads of answers are kept for a request, if they are.
     pub fn room(&self, asked: Option<&Asked>) -> Option<&Arc<Room>> {
         let rules = &asked?.rules;
-        (rules.bodies == Bodies::Told && self.sink.is_some()).then_some(&self.room)
+        (rules.bodies == Bodies::Told && self.open.load().is_some()).then_some(&self.room)
     }
 
     /// Samples an exchange that has ended, if it is to be. Never waits. The heads of its answers
     /// are no longer in the record after it.
     pub fn write(&self, asked: Option<Asked>, record: &mut Record, begun: Instant) {
-        let (Some(sink), Some(asked)) = (&self.sink, asked) else {
+        let open = self.open.load();
+        let (Some(open), Some(asked)) = (open.as_ref(), asked) else {
             return;
         };
         let replies = record.attempts.iter_mut();
@@ -103,20 +162,20 @@ impl Samples {
             body,
             heads,
         };
-        sink.push_work(Box::new(move || sample.encode()));
+        open.sink.push_work(Box::new(move || sample.encode()));
     }
 
     /// Opens the file anew before the next sample.
     pub fn reopen(&self) {
-        if let Some(sink) = &self.sink {
-            sink.reopen();
+        if let Some(open) = self.open.load().as_ref() {
+            open.sink.reopen();
         }
     }
 
     /// Waits until all samples handed over so far were written or given up, for `at_most`. It
     /// blocks: for the end of the process.
     pub fn flush(&self, at_most: Duration) -> Flushed {
-        let sink = self.sink.as_ref();
-        sink.map_or(Flushed::All, |sink| sink.flush(at_most))
+        let open = self.open.load_full();
+        open.map_or(Flushed::All, |open| open.sink.flush(at_most))
     }
 }

@@ -145,6 +145,19 @@ pub enum Settled {
     Neutral,
 }
 
+/// How a breaker stands, without the clock of a process: for a successor.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BreakerRecord {
+    /// Failures in a row while it is closed.
+    pub failures: u32,
+    /// How often it has opened since an attempt last succeeded.
+    pub opened: u32,
+    /// For how long it is open, zero where one may probe; `None` if it is closed.
+    pub open_for: Option<Duration>,
+    /// For how long the provider asked to be left alone.
+    pub cooling_for: Option<Duration>,
+}
+
 /// A breaker's state by name, for people and metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BreakerState {
@@ -285,6 +298,41 @@ impl Breaker {
         if let State::Open { until } = &mut self.state {
             *until = now.min(*until);
         }
+    }
+
+    /// How it stands at `now`. Attempts under way are no part of it: they are known to who made them.
+    pub fn record(&self, now: Instant) -> BreakerRecord {
+        let left = |until: Instant| until.saturating_duration_since(now);
+        let (failures, open_for) = match self.state {
+            State::Closed { failures } => (failures, None),
+            State::Open { until } => (0, Some(left(until))),
+        };
+        BreakerRecord {
+            failures,
+            opened: self.opened,
+            open_for,
+            cooling_for: self.cooling.map(left).filter(|left| !left.is_zero()),
+        }
+    }
+
+    /// A breaker that stands so at `now`. Times are bounded as if it had learnt them itself.
+    pub fn inherited(record: BreakerRecord, now: Instant) -> Self {
+        let mut breaker = Self {
+            opened: record.opened,
+            ..Self::default()
+        };
+        breaker.state = match record.open_for {
+            None => State::Closed {
+                failures: record.failures,
+            },
+            Some(left) => State::Open {
+                until: now.checked_add(left.min(LONGEST_OPEN)).unwrap_or(now),
+            },
+        };
+        if let Some(until) = record.cooling_for.and_then(|left| now.checked_add(left)) {
+            breaker.cool(until, now);
+        }
+        breaker
     }
 
     /// Its state at `now`. A cool-down counts as open.

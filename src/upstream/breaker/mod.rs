@@ -10,5 +10,7 @@ mod oracle;
 #[cfg(test)]
 mod tests;
 
-pub use machine::{Admission, Ailment, Breaker, BreakerPolicy, BreakerState, Settled, Ticket};
+pub use machine::{
+    Admission, Ailment, Breaker, BreakerPolicy, BreakerRecord, BreakerState, Settled, Ticket,
+};
 pub use permit::{Permit, SharedBreaker};

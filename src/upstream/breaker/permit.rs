@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::machine::{Admission, Ailment, Breaker, BreakerPolicy, BreakerState, Settled, Ticket};
+use super::machine::{
+    Admission, Ailment, Breaker, BreakerPolicy, BreakerRecord, BreakerState, Settled, Ticket,
+};
 
 /// A [`Breaker`] behind a lock that is held for a few instructions.
 #[derive(Debug, Default)]
@@ -53,6 +55,16 @@ impl SharedBreaker {
     /// See [`Breaker::state`].
     pub fn state(&self, now: Instant) -> BreakerState {
         self.0.lock().state(now)
+    }
+
+    /// See [`Breaker::record`].
+    pub fn record(&self, now: Instant) -> BreakerRecord {
+        self.0.lock().record(now)
+    }
+
+    /// Takes over how a predecessor's breaker stood: before any attempt is made.
+    pub fn inherit(&self, record: BreakerRecord, now: Instant) {
+        *self.0.lock() = Breaker::inherited(record, now);
     }
 
     fn permit(self: &Arc<Self>, ticket: Ticket) -> Permit {

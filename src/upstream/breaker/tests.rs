@@ -527,3 +527,32 @@ proptest! {
         oracle::check(&steps);
     }
 }
+
+#[test]
+fn a_successors_breaker_goes_on_where_its_predecessors_stood() {
+    let (start, later) = (Instant::now(), Instant::now() + SECOND);
+    let mut breaker = Breaker::default();
+    for _ in 0..POLICY.failures {
+        let ticket = breaker.admit(start).unwrap();
+        breaker.settle(ticket, Settled::Failure, start, &POLICY);
+    }
+    breaker.cool(start + 90 * SECOND, start);
+    let record = breaker.record(start);
+    assert_eq!(record.open_for, Some(POLICY.open));
+    assert_eq!(record.cooling_for, Some(90 * SECOND));
+    // Another process, with another clock.
+    let mut heir = Breaker::inherited(record, later);
+    assert_eq!(heir.record(later), record);
+    let until = later + 90 * SECOND;
+    assert_eq!(heir.admission(later), Admission::Shut { until });
+    assert_eq!(heir.admission(until), Admission::Probe);
+    // The next failure keeps it open for twice as long.
+    let probe = heir.admit(until).unwrap();
+    heir.settle(probe, Settled::Failure, until, &POLICY);
+    assert_eq!(heir.record(until).open_for, Some(2 * POLICY.open));
+    let fresh = Breaker::default();
+    assert_eq!(
+        Breaker::inherited(fresh.record(start), later).record(later),
+        fresh.record(start)
+    );
+}

@@ -1,5 +1,6 @@
 //! The room over real sockets: scripted peers on 127.0.0.1, and the providers that call them.
 
+mod bad_certificates;
 mod bodies;
 mod cancel;
 mod connections;

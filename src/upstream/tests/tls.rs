@@ -1,8 +1,6 @@
 //! TLS towards providers: who is trusted, and what an untrusted one gets to see.
 
-use std::sync::Mutex;
-
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
@@ -14,7 +12,7 @@ pub(super) const NAME: &str = "sim.example";
 
 /// A private authority.
 pub(super) struct Authority {
-    issuer: Issuer<'static, KeyPair>,
+    pub(super) issuer: Issuer<'static, KeyPair>,
     pub(super) certificate: CertificateDer<'static>,
 }
 
@@ -105,44 +103,6 @@ async fn a_provider_with_a_certificate_of_its_private_authority_is_called_and_re
         assert_eq!(ask(&provider).await, Ok((200, b"ok".to_vec())));
     }
     assert_eq!(peer.accepted(), 1);
-}
-
-#[tokio::test]
-async fn a_certificate_that_proves_nothing_is_refused_before_the_key_is_sent() {
-    let (authority, other) = (Authority::new(), Authority::new());
-    let mut expired = named(NAME);
-    expired.not_before = date_time_ymd(2000, 1, 1);
-    expired.not_after = date_time_ymd(2001, 1, 1);
-    let mut future = named(NAME);
-    future.not_before = date_time_ymd(4000, 1, 1);
-    let key = KeyPair::generate().unwrap();
-    let own = named(NAME).self_signed(&key).unwrap();
-    let cases = [
-        ("wrong name", authority.server(&named("other.example"), &[])),
-        ("parent's name", authority.server(&named("example"), &[])),
-        ("expired", authority.server(&expired, &[])),
-        ("not yet valid", authority.server(&future, &[])),
-        ("another authority", other.server(&named(NAME), &[])),
-        ("self-signed", acceptor(own.der().clone(), &key, &[])),
-    ];
-    for (case, acceptor) in cases {
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let ear = Arc::clone(&heard);
-        let peer = tls_peer(acceptor, move |mut stream| {
-            let ear = Arc::clone(&ear);
-            async move {
-                let mut bytes = Vec::new();
-                let _ = stream.read_to_end(&mut bytes).await;
-                ear.lock().unwrap().extend(bytes);
-            }
-        })
-        .await;
-        let provider = raise(&secure(&[peer.address], &authority));
-        assert_eq!(ask(&provider).await, Err(CallError::Tls), "{case}");
-        assert_eq!(peer.accepted(), 1, "{case}");
-        assert!(heard.lock().unwrap().is_empty(), "{case}");
-        assert_eq!(in_flight(&provider), 0);
-    }
 }
 
 #[tokio::test]

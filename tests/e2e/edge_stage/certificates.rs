@@ -8,7 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, RevokedCertParams, date_time_ymd,
 };
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName};
@@ -33,7 +34,7 @@ impl Authority {
 
     /// Writes `NAME.pem` and `NAME.key` for a certificate with these names.
     pub fn write(&self, folder: &Path, file: &str, names: &[&str]) -> CertificateDer<'static> {
-        let (leaf, key) = self.sign(names, ExtendedKeyUsagePurpose::ServerAuth);
+        let (leaf, key) = self.sign(names, ExtendedKeyUsagePurpose::ServerAuth, None);
         put(&folder.join(format!("{file}.pem")), &leaf.pem());
         put(&folder.join(format!("{file}.key")), &key.serialize_pem());
         leaf.der().clone()
@@ -42,6 +43,32 @@ impl Authority {
     /// Writes the authority's own certificate.
     pub fn write_root(&self, folder: &Path, file: &str) {
         put(&folder.join(file), &self.0.pem());
+    }
+
+    /// A server's certificate with these names, and its key.
+    pub fn server(&self, names: &[&str]) -> (CertificateDer<'static>, KeyPair) {
+        let (leaf, key) = self.sign(names, ExtendedKeyUsagePurpose::ServerAuth, None);
+        (leaf.der().clone(), key)
+    }
+
+    /// Writes a list of the certificates that it has revoked, by their numbers.
+    pub fn write_list(&self, folder: &Path, file: &str, numbers: &[u64]) {
+        let revoked = |number: &u64| RevokedCertParams {
+            serial_number: (*number).into(),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(4000, 1, 1),
+            crl_number: 1_u64.into(),
+            issuing_distribution_point: None,
+            revoked_certs: numbers.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.0).unwrap();
+        put(&folder.join(file), &list.pem().unwrap());
     }
 
     /// A client of servers that this authority vouches for.
@@ -60,10 +87,12 @@ impl Authority {
         &self,
         names: &[&str],
         usage: ExtendedKeyUsagePurpose,
+        number: Option<u64>,
     ) -> (rcgen::Certificate, KeyPair) {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.extended_key_usages.push(usage);
+        params.serial_number = number.map(Into::into);
         let key = KeyPair::generate().unwrap();
         let leaf = params.signed_by(&key, &self.0).unwrap();
         (leaf, key)
@@ -99,14 +128,25 @@ impl Caller {
     }
 
     /// Shows a certificate signed by `authority`.
-    pub fn identity(mut self, authority: &Authority) -> Self {
-        let (leaf, key) = authority.sign(&["client.test"], ExtendedKeyUsagePurpose::ClientAuth);
+    pub fn identity(self, authority: &Authority) -> Self {
+        self.numbered(authority, 1)
+    }
+
+    /// Shows a certificate signed by `authority`, with this number.
+    pub fn numbered(mut self, authority: &Authority, number: u64) -> Self {
+        let (names, usage) = (["client.test"], ExtendedKeyUsagePurpose::ClientAuth);
+        let (leaf, key) = authority.sign(&names, usage, Some(number));
         self.identity = Some(Arc::new((leaf.der().clone(), key)));
         self
     }
 
     /// Connects and shakes hands.
     pub async fn call(&self, address: SocketAddr, name: &str) -> io::Result<TlsStream<TcpStream>> {
+        call(self.config(), address, name).await
+    }
+
+    /// What a client needs to know, to be used again where sessions are to be resumed.
+    pub fn config(&self) -> Arc<ClientConfig> {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_protocol_versions(self.versions)
             .unwrap()
@@ -120,12 +160,21 @@ impl Caller {
             None => builder.with_no_client_auth(),
         };
         config.alpn_protocols = self.alpn.iter().map(|name| name.to_vec()).collect();
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        let shake = TlsConnector::from(Arc::new(config)).connect(name, stream);
-        timeout(PATIENCE, shake).await.expect("a handshake in time")
+        Arc::new(config)
     }
+}
+
+/// Connects and shakes hands.
+pub async fn call(
+    config: Arc<ClientConfig>,
+    address: SocketAddr,
+    name: &str,
+) -> io::Result<TlsStream<TcpStream>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let shake = TlsConnector::from(config).connect(name, stream);
+    timeout(PATIENCE, shake).await.expect("a handshake in time")
 }
 
 /// Sends one HTTP/1.1 request that ends the connection, and reads all that comes.

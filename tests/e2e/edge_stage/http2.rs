@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
-use http::Request;
+use http::{Request, Response};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -40,6 +40,22 @@ impl Http2 {
         self.send(request, Some(body.into())).await
     }
 
+    /// The same, unless the connection takes no more requests.
+    pub async fn try_ask(&self, extra: &str) -> Option<ResponseFuture> {
+        let body = format!(
+            "{{{extra}\"model\":\"model\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}"
+        );
+        let request = Request::post("https://localhost/v1/chat/completions")
+            .header("content-type", "application/json")
+            .body(())
+            .unwrap();
+        let ready = timeout(PATIENCE, self.sender.clone().ready()).await;
+        let mut sender = ready.expect("room in time").ok()?;
+        let (answer, mut stream) = sender.send_request(request, false).ok()?;
+        stream.send_data(body.into(), true).unwrap();
+        Some(answer)
+    }
+
     /// Sends a request and its body.
     pub async fn send(
         &self,
@@ -63,8 +79,14 @@ impl Http2 {
 
 /// Reads an answer to its end.
 pub async fn read(answer: ResponseFuture) -> Result<Answer, h2::Error> {
+    let whole = async { finish(answer.await?).await };
+    timeout(PATIENCE, whole).await.expect("an answer in time")
+}
+
+/// Reads an answer to its end whose head has come.
+pub async fn finish(answer: Response<RecvStream>) -> Result<Answer, h2::Error> {
     let whole = async {
-        let (head, mut body) = answer.await?.into_parts();
+        let (head, mut body) = answer.into_parts();
         let mut bytes = Vec::new();
         while let Some(piece) = next(&mut body).await {
             bytes.extend_from_slice(&piece?);

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use crate::support::{Answer, Client, PATIENCE};
 
-pub use certificates::{Authority, ask, leaf};
+pub use certificates::{Authority, Caller, ask, call, leaf};
 pub use frames::{Frame, Frames};
-pub use http2::{Http2, read};
+pub use http2::{Http2, finish, read};
 pub use process::Process;
 
 /// Asks an admin listener for a page.

@@ -20,6 +20,7 @@ pub struct Process {
     pid: u32,
     lines: Arc<Mutex<Vec<String>>>,
     heard: watch::Receiver<usize>,
+    gone: watch::Receiver<Option<i32>>,
     exit: watch::Receiver<Option<i32>>,
 }
 
@@ -39,14 +40,18 @@ impl Process {
     ) -> Self {
         let path = folder.path().join("segue.yaml");
         fs::write(&path, config).unwrap();
-        let mut child = Command::new(program)
-            .args(["run", "-c"])
-            .arg(&path)
+        let mut command = Command::new(program);
+        command.args(["run", "-c"]).arg(&path);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        Self::launch(command, folder, environment)
+    }
+
+    /// The same with any command that becomes it.
+    pub fn launch(mut command: Command, folder: TempDir, environment: &[(&str, &str)]) -> Self {
+        let mut child = command
             .env_remove("RUST_LOG")
             .env_remove("NOTIFY_SOCKET")
             .envs(environment.iter().copied())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -56,17 +61,23 @@ impl Process {
         let (ended, exit) = watch::channel(None);
         let stderr = child.stderr.take().unwrap();
         let kept = Arc::clone(&lines);
+        let listening = std::thread::spawn(move || listen(stderr, &kept, &said));
+        let (left, gone) = watch::channel(None);
         std::thread::spawn(move || {
-            listen(stderr, &kept, &said);
             let status = child.wait().unwrap();
             // A process that a signal ended has no code.
-            ended.send_replace(Some(status.code().unwrap_or(-1)));
+            let code = Some(status.code().unwrap_or(-1));
+            left.send_replace(code);
+            // A successor writes to the same pipe: this comes when all have ended.
+            let _ = listening.join();
+            ended.send_replace(code);
         });
         Self {
             folder,
             pid,
             lines,
             heard,
+            gone,
             exit,
         }
     }
@@ -157,19 +168,42 @@ impl Process {
         Client::connect(self.address().await).await
     }
 
-    /// Waits for its end; the exit code, or -1 if a signal ended it.
+    /// Waits for its end, and that of its successors; the exit code, or -1 if a signal ended it.
     pub async fn exit(&self) -> i32 {
-        let mut exit = self.exit.clone();
-        let ended = timeout(PATIENCE, exit.wait_for(Option::is_some)).await;
+        self.ended(self.exit.clone()).await
+    }
+
+    /// Waits for the end of the process that was started; a successor may go on.
+    pub async fn gone(&self) -> i32 {
+        self.ended(self.gone.clone()).await
+    }
+
+    async fn ended(&self, mut end: watch::Receiver<Option<i32>>) -> i32 {
+        let ended = timeout(PATIENCE, end.wait_for(Option::is_some)).await;
         let Ok(ended) = ended else {
             panic!("no end in time: {:#?}", self.lines());
         };
         ended.unwrap().unwrap()
     }
 
+    /// The successors so far, the one that serves last.
+    pub fn heirs(&self) -> Vec<u32> {
+        let number = |line: &String| {
+            let (_, rest) = line.split_once(": process ")?;
+            let (number, _) = rest.split_once(" serves now")?;
+            number.parse().ok()
+        };
+        self.lines().iter().filter_map(number).collect()
+    }
+
+    /// Sends a signal to the one that serves.
+    pub fn signal_heir(&self, name: &str) {
+        signal(self.heirs().last().copied().unwrap_or(self.pid), name);
+    }
+
     /// Whether it has ended.
     pub fn has_ended(&self) -> bool {
-        self.exit.borrow().is_some()
+        self.gone.borrow().is_some()
     }
 
     /// Whether its handler for INT is installed.
@@ -182,16 +216,40 @@ impl Process {
 
     /// The most memory that it has had, in bytes.
     pub fn peak_memory(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// The memory that it has of its own, in bytes: without the pages of its program, which come as
+    /// it runs.
+    pub fn resident(&self) -> u64 {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let line = status.lines().find(|line| line.starts_with(name));
         let kib = line.unwrap().split_whitespace().nth(1).unwrap();
         kib.parse::<u64>().unwrap() << 10
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        let all = fs::read_dir(format!("/proc/{}/fd", self.pid)).unwrap();
+        all.count()
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.has_ended() {
+        for pid in self.heirs() {
+            // Only what still runs in this folder is ours.
+            let ours = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            let folder = self.folder.path().as_os_str().as_encoded_bytes();
+            if memchr::memmem::find(&ours, folder).is_some() {
+                signal(pid, "KILL");
+            }
+        }
+        if self.gone.borrow().is_none() {
             signal(self.pid, "KILL");
         }
     }
@@ -201,7 +259,7 @@ fn signal(pid: u32, name: &str) {
     // The shell's own `kill`: there is no other that needs neither a tool nor unsafe code.
     let kill = format!("kill -{name} {pid}");
     let status = Command::new("sh").args(["-c", &kill]).status().unwrap();
-    assert!(status.success(), "{kill}");
+    assert!(status.success() || name == "KILL", "{kill}");
 }
 
 fn listen(stderr: impl Read, lines: &Mutex<Vec<String>>, said: &watch::Sender<usize>) {

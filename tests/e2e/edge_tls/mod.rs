@@ -2,6 +2,7 @@
 
 mod certificates;
 mod malformed;
+mod sessions;
 mod streams;
 
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! A client over a raw socket: what it sends and gets is exact to the byte.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -88,6 +89,34 @@ impl Client {
         }
     }
 
+    /// Connects, or says why not.
+    pub async fn try_connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            buffer: Vec::new(),
+        })
+    }
+
+    /// The same as `chat`, for where the connection may break.
+    pub async fn try_chat(&mut self, extra: &str) -> io::Result<Answer> {
+        let body = format!(
+            "{{{extra}\"model\":\"model\",\"messages\":[{{\"role\":\"user\",\"content\":\"hi\"}}]}}"
+        );
+        self.stream
+            .write_all(&post("/v1/chat/completions", "", &body))
+            .await?;
+        // Without a head there is no answer: the connection ended under the request.
+        while memchr::memmem::find(&self.buffer, b"\r\n\r\n").is_none() {
+            let read = timeout(PATIENCE, self.stream.read_buf(&mut self.buffer)).await??;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(self.answer().await)
+    }
+
     /// Sends bytes as they are.
     pub async fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
@@ -113,6 +142,12 @@ impl Client {
         timeout(PATIENCE, self.read_answer())
             .await
             .expect("an answer in time")
+    }
+
+    /// The same, within a time of the test's own.
+    pub async fn whole(&mut self, patience: Duration) -> Answer {
+        let answer = timeout(patience, self.read_answer()).await;
+        answer.expect("an answer in time")
     }
 
     /// Reads until `needle` has come in the raw bytes of the answer; they stay unread.

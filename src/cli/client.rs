@@ -1,4 +1,5 @@
-//! The tour's client: HTTP/1.1 over a socket of its own, so that it sees what a client sees.
+//! The client of `segue demo` and `segue drill`: HTTP/1.1 over a socket of its own, so that it sees what
+//! a client sees.
 //!
 //! Everything is bounded; deadlines are the caller's.
 
@@ -8,7 +9,7 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// The most that is held of an answer, in bytes: many times what the tour asks for.
+/// The most that is held of an answer, in bytes: many times what is asked for.
 const MOST: usize = 1 << 20;
 
 /// What the client cannot make sense of.
@@ -48,11 +49,20 @@ enum Framing {
 
 /// Posts a chat request and reads the head of its answer.
 pub(super) async fn post(address: SocketAddr, body: &str) -> Result<Answer, ClientError> {
+    post_as(address, "", body).await
+}
+
+/// The same with header lines of its own, each with its line end.
+pub(super) async fn post_as(
+    address: SocketAddr,
+    headers: &str,
+    body: &str,
+) -> Result<Answer, ClientError> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let length = body.len();
     let request = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\n\
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\n{headers}\
          content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
     );
     stream.write_all(request.as_bytes()).await?;

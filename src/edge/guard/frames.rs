@@ -1,0 +1,201 @@
+//! Counts the frames of an HTTP/2 client that make work and ask for nothing.
+//!
+//! Pure: bytes and the time come in. Behind it, each frame costs more than it cost to send: a stream
+//! opened and reset is a request, a PING an answer, an empty DATA frame a wake. The frames that an
+//! honest client sends as it reads and writes (HEADERS, DATA, `WINDOW_UPDATE`) have bounds elsewhere.
+
+use std::time::{Duration, Instant};
+
+/// The client's preface (RFC 9113 section 3.4), which is no frame.
+const PREFACE: u32 = 24;
+/// The head of a frame (section 4.1).
+const HEAD: usize = 9;
+
+/// The time that is looked at together.
+const SPAN: Duration = Duration::from_secs(10);
+/// Streams that a client may reset in it.
+const RESETS: u32 = 200;
+/// Other frames in it that ask for nothing.
+const IDLE: u32 = 1_000;
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const WINDOW_UPDATE: u8 = 8;
+const END_STREAM: u8 = 1;
+
+/// What one client has sent.
+#[derive(Debug)]
+pub(super) struct Frames {
+    /// Bytes until the next frame begins.
+    skip: u32,
+    /// The begin of a frame's head, and how much of it there is.
+    head: [u8; HEAD],
+    come: usize,
+    /// Since when it is counted.
+    begun: Option<Instant>,
+    resets: u32,
+    idle: u32,
+}
+
+/// A client that sends more of it than any that works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Flood;
+
+impl Default for Frames {
+    fn default() -> Self {
+        Self {
+            skip: PREFACE,
+            head: [0; HEAD],
+            come: 0,
+            begun: None,
+            resets: 0,
+            idle: 0,
+        }
+    }
+}
+
+impl Frames {
+    /// Goes on with what came at `now`.
+    ///
+    /// # Errors
+    /// There is too much of it: the connection deserves no more time.
+    pub(super) fn see(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Flood> {
+        while !bytes.is_empty() {
+            let here = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+            let skipped = self.skip.min(here);
+            self.skip -= skipped;
+            bytes = bytes.get(skipped as usize..).unwrap_or_default();
+            let taken = bytes.len().min(HEAD - self.come);
+            let (head, rest) = bytes.split_at_checked(taken).unwrap_or_default();
+            for (place, byte) in self.head.iter_mut().skip(self.come).zip(head) {
+                *place = *byte;
+            }
+            self.come += taken;
+            bytes = rest;
+            if self.come == HEAD {
+                self.come = 0;
+                self.frame(now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts the frame whose head is here.
+    fn frame(&mut self, now: Instant) -> Result<(), Flood> {
+        let [high, middle, low, kind, flags, ..] = self.head;
+        self.skip = u32::from_be_bytes([0, high, middle, low]);
+        let is_empty = self.skip == 0 && flags & END_STREAM == 0;
+        if matches!(kind, HEADERS | WINDOW_UPDATE) || kind == DATA && !is_empty {
+            return Ok(());
+        }
+        let is_over = |begun: Instant| now.saturating_duration_since(begun) >= SPAN;
+        if self.begun.is_none_or(is_over) {
+            (self.begun, self.resets, self.idle) = (Some(now), 0, 0);
+        }
+        let (count, most) = match kind {
+            RST_STREAM => (&mut self.resets, RESETS),
+            _ => (&mut self.idle, IDLE),
+        };
+        *count += 1;
+        if *count > most { Err(Flood) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const PING: u8 = 6;
+
+    fn frame(kind: u8, flags: u8, payload: usize) -> Vec<u8> {
+        let [_, high, middle, low] = u32::try_from(payload).unwrap().to_be_bytes();
+        let mut frame = vec![high, middle, low, kind, flags, 0, 0, 0, 1];
+        frame.resize(HEAD + payload, 0xff);
+        frame
+    }
+
+    fn begun() -> Frames {
+        let mut frames = Frames::default();
+        frames
+            .see(&[0xff; PREFACE as usize], Instant::now())
+            .unwrap();
+        frames
+    }
+
+    /// How many of these frames are let through at `now`.
+    fn let_through(frames: &mut Frames, frame: &[u8], now: Instant) -> u32 {
+        (0..100_000)
+            .take_while(|_| frames.see(frame, now).is_ok())
+            .fold(0, |count, _| count + 1)
+    }
+
+    #[test]
+    fn what_asks_for_nothing_is_bounded_and_what_works_is_not() {
+        let now = Instant::now();
+        for (name, frame, most) in [
+            ("reset", frame(RST_STREAM, 0, 4), RESETS),
+            ("ping", frame(PING, 0, 8), IDLE),
+            ("settings", frame(4, 0, 6), IDLE),
+            ("priority", frame(2, 0, 5), IDLE),
+            ("continuation", frame(9, 0, 3), IDLE),
+            ("of no known kind", frame(0x7f, 0, 1), IDLE),
+            ("empty data", frame(DATA, 0, 0), IDLE),
+            ("data", frame(DATA, 0, 1), 100_000),
+            ("the end of data", frame(DATA, END_STREAM, 0), 100_000),
+            ("head", frame(HEADERS, 4, 30), 100_000),
+            ("window", frame(WINDOW_UPDATE, 0, 4), 100_000),
+        ] {
+            assert_eq!(let_through(&mut begun(), &frame, now), most, "{name}");
+        }
+    }
+
+    #[test]
+    fn ten_seconds_later_it_is_counted_anew() {
+        let (reset, now) = (frame(RST_STREAM, 0, 4), Instant::now());
+        for (wait, more) in [(Duration::from_millis(9_999), 0), (SPAN, RESETS)] {
+            let mut frames = begun();
+            frames.see(&reset.repeat(RESETS as usize), now).unwrap();
+            assert_eq!(let_through(&mut frames, &reset, now + wait), more);
+        }
+    }
+
+    #[test]
+    fn what_a_frame_carries_is_never_taken_for_a_frame() {
+        let (mut frames, now) = (begun(), Instant::now());
+        // Its payload would be resets.
+        let mut data = frame(DATA, 0, 0);
+        let inside = frame(RST_STREAM, 0, 4).repeat(1_000);
+        let [_, high, middle, low] = u32::try_from(inside.len()).unwrap().to_be_bytes();
+        data.splice(..3, [high, middle, low]);
+        data.extend(inside);
+        assert_eq!(frames.see(&data, now), Ok(()));
+        assert_eq!(frames.resets, 0);
+        assert_eq!(
+            let_through(&mut frames, &frame(RST_STREAM, 0, 4), now),
+            RESETS
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_cut_changes_nothing(
+            kinds in prop::collection::vec((0..12_u8, 0..40_usize), 0..60),
+            cut in 1..50_usize,
+        ) {
+            let now = Instant::now();
+            let mut wire = vec![b'x'; PREFACE as usize];
+            for (kind, payload) in kinds {
+                wire.extend(frame(kind, 0, payload));
+            }
+            let (mut whole, mut pieces) = (Frames::default(), Frames::default());
+            whole.see(&wire, now).unwrap();
+            for piece in wire.chunks(cut) {
+                pieces.see(piece, now).unwrap();
+            }
+            prop_assert_eq!(format!("{whole:?}"), format!("{pieces:?}"));
+        }
+    }
+}
