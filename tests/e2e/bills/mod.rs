@@ -11,7 +11,7 @@ use self::stage::{Stage, judge};
 /// Plays so many exchanges, some of them at a time, and holds each line of the log against the
 /// providers' truth.
 async fn agrees(count: usize, at_once: usize) {
-    let stage = Stage::open().await;
+    let stage = Stage::open(count).await;
     let plays: Vec<Play> = (0..count).map(Play::nth).collect();
     for some in plays.chunks(at_once) {
         let playing = some.iter().map(|one| play(&stage.world, one));

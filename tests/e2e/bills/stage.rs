@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use segue::sim::{Counts, Entry};
+use segue::sim::{Counts, Entry, Options};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -45,10 +45,16 @@ pub struct Told {
 }
 
 impl Stage {
-    pub async fn open() -> Self {
+    /// With a simulator that remembers the requests of so many exchanges, each with all its attempts.
+    pub async fn open(exchanges: usize) -> Self {
         segue::dialect::load_tokenizer();
         let folder = tempfile::tempdir().unwrap();
-        let world = World::with(|provider| config(provider, folder.path())).await;
+        let options = Options {
+            journal: exchanges * 4,
+            ..Options::default()
+        };
+        let config = |provider| config(provider, folder.path());
+        let world = World::before(options, config).await;
         let say = |model: &str, scripts: &[&str]| {
             // Slow beside the moment that a provider takes to see that it is left: what it writes in
             // that moment is billed, and nobody hears of it.

@@ -40,7 +40,12 @@ impl World {
 
     /// The edge by a config of the test's own, given the provider's address.
     pub async fn with(config: impl Fn(SocketAddr) -> String) -> Self {
-        let sim = Sim::start(Options::default()).await.unwrap();
+        Self::before(Options::default(), config).await
+    }
+
+    /// The same before a simulator that is set up in another way.
+    pub async fn before(options: Options, config: impl Fn(SocketAddr) -> String) -> Self {
+        let sim = Sim::start(options).await.unwrap();
         let edge = start(&config(sim.address()));
         let address = edge.addresses()[0];
         Self { sim, edge, address }
