@@ -1,6 +1,7 @@
 //! The stage of the bills: three formats over one simulator, routes that fail in their own ways, and
 //! the judge.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -225,12 +226,18 @@ impl Sums {
 pub fn judge(plays: &[Play], told: &Told) {
     assert_eq!(told.lines.len(), plays.len());
     let (mut sums, mut cost, mut wasted) = (Sums::default(), 0, 0);
+    let lines = told.lines.iter();
+    let lines: HashMap<_, _> = lines
+        .map(|line| (line["request_id"].as_str().unwrap(), line))
+        .collect();
+    let mut requests: HashMap<_, Vec<&Arc<Entry>>> = HashMap::new();
+    for entry in &told.entries {
+        requests.entry(id(entry)).or_default().push(entry);
+    }
     for play in plays {
-        let line = told.lines.iter().find(|line| line["request_id"] == play.id);
+        let line = lines.get(&*play.id);
         let line = line.unwrap_or_else(|| panic!("no line of {play:?}"));
-        let is_its =
-            |entry: &&Arc<Entry>| memchr::memmem::find(entry.body(), play.id.as_bytes()).is_some();
-        let mut asked: Vec<&Arc<Entry>> = told.entries.iter().filter(is_its).collect();
+        let mut asked = requests.remove(play.id.as_bytes()).unwrap_or_default();
         let attempts = line["attempts"].as_array().unwrap();
         assert_eq!(attempts.len(), asked.len(), "{line}");
         for attempt in attempts {
@@ -270,6 +277,15 @@ fn metered(metrics: &str) -> u64 {
 )]
 pub fn micros(dollars: f64) -> u64 {
     (dollars * 1e6).round() as u64
+}
+
+/// The id of the exchange that a request is of, out of its prompt: `bill-7-`.
+fn id(entry: &Entry) -> &[u8] {
+    let body = entry.body();
+    let begin = memchr::memmem::find(body, b"bill-").unwrap();
+    let number = begin + b"bill-".len();
+    let length = memchr::memchr(b'-', &body[number..]).unwrap();
+    &body[begin..=number + length]
 }
 
 /// Whether a request asks for a stream.
