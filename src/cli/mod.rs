@@ -1,6 +1,7 @@
 //! The command line.
 
 mod address;
+mod asked;
 pub mod check;
 mod client;
 mod demo;

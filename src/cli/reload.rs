@@ -1,29 +1,19 @@
 //! `segue reload`: has a running process read its configuration again, waits, and says what came of
 //! it.
 //!
-//! Asked for by HUP, so that the kernel decides who may; the result is read from the admin listener.
-//! The process is sure to be the one that answers there: it says when it was born.
+//! Asked for by HUP; the result is read from the admin listener.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde::Deserialize;
-use ureq::Agent;
 
+use crate::cli::asked::{AskError, Asked, Process, pause, send};
 use crate::cli::exit::{failed, refused, warned};
 use crate::config;
-use crate::edge::birth;
-
-/// How often the process is asked whether it is done.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
-
-/// How long one answer may take, and how long it may be.
-const ANSWER_TIME: Duration = Duration::from_secs(5);
-const ANSWER_LIMIT: u64 = 64 << 20;
 
 /// Where systemd says which process is the service's (systemd.service(5), `ExecReload=`).
 const MAIN_PID: &str = "MAINPID";
@@ -57,10 +47,8 @@ pub(super) struct Args {
 /// Why there is no new generation, or none that we know of.
 #[derive(Debug, thiserror::Error)]
 enum ReloadError {
-    #[error("cannot ask the process at {0}: {1}; does it run, and has `admin` changed?")]
-    Unreachable(SocketAddr, String),
-    #[error("what answers at {0} is no segue that runs on this machine")]
-    Stranger(SocketAddr),
+    #[error(transparent)]
+    Ask(#[from] AskError),
     #[error("the process is ending, or another has taken its place")]
     Ending,
     #[error("cannot send HUP to the process {0}: {1}")]
@@ -79,12 +67,6 @@ struct Status {
     generation: Generation,
     reloads: Reloads,
     last_reload: Option<LastReload>,
-}
-
-#[derive(Deserialize)]
-struct Process {
-    id: u32,
-    birth: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -113,7 +95,7 @@ pub(super) fn run(args: &Args) -> ExitCode {
             }
             Err(error) => {
                 // The process should say so too, where it can be known.
-                if matches!(error, ReloadError::Unreachable(..)) {
+                if matches!(error, ReloadError::Ask(AskError::Unreachable(..))) {
                     signal_service();
                 }
                 failed(&error.to_string())
@@ -141,23 +123,21 @@ fn address(args: &Args) -> Result<Option<SocketAddr>, ExitCode> {
 }
 
 fn reload(address: SocketAddr, timeout: u64) -> Result<u64, ReloadError> {
-    let agent = agent();
-    let before = ask(&agent, address)?;
+    let asked = Asked::at(address);
+    let before: Status = asked.status()?;
     if before.readiness == "draining" {
         return Err(ReloadError::Ending);
     }
+    asked.prove(&before.process)?;
     let id = before.process.id;
-    if before.process.birth.is_none() || birth(id) != before.process.birth {
-        return Err(ReloadError::Stranger(address));
-    }
-    hup(id).map_err(|error| ReloadError::Signal(id, error))?;
+    send(id, Signal::SIGHUP).map_err(|error| ReloadError::Signal(id, error))?;
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(timeout) {
         pause();
-        let now = match ask(&agent, address) {
+        let now: Status = match asked.status() {
             Ok(now) => now,
             // It may be too busy to say so.
-            Err(_) if birth(id) == before.process.birth => continue,
+            Err(_) if before.process.is_there() => continue,
             Err(_) => return Err(ReloadError::Ending),
         };
         if now.readiness == "draining" || now.process.birth != before.process.birth {
@@ -175,46 +155,11 @@ fn reload(address: SocketAddr, timeout: u64) -> Result<u64, ReloadError> {
     Err(ReloadError::Late(timeout))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a command of its own, without a runtime that it could hold up"
-)]
-fn pause() {
-    std::thread::sleep(LOOK_EVERY);
-}
-
 /// Sends HUP to the process that systemd says is the service's, and whether it did; by hand nobody
 /// says which it is.
 fn signal_service() -> bool {
     let id = std::env::var(MAIN_PID).ok().and_then(|id| id.parse().ok());
-    id.is_some_and(|id| hup(id).is_ok())
-}
-
-fn hup(id: u32) -> nix::Result<()> {
-    // 0 and what is negative stand for groups of processes.
-    match i32::try_from(id) {
-        Ok(id) if id > 0 => kill(Pid::from_raw(id), Signal::SIGHUP),
-        _ => Err(nix::Error::ESRCH),
-    }
-}
-
-fn agent() -> Agent {
-    Agent::config_builder()
-        .proxy(None)
-        .max_redirects(0)
-        .timeout_global(Some(ANSWER_TIME))
-        .build()
-        .new_agent()
-}
-
-fn ask(agent: &Agent, address: SocketAddr) -> Result<Status, ReloadError> {
-    let unreachable =
-        |error: &dyn std::error::Error| ReloadError::Unreachable(address, error.to_string());
-    let answer = agent.get(format!("http://{address}/status")).call();
-    let mut answer = answer.map_err(|error| unreachable(&error))?;
-    let body = answer.body_mut().with_config().limit(ANSWER_LIMIT);
-    let text = body.read_to_string().map_err(|error| unreachable(&error))?;
-    serde_json::from_str(&text).map_err(|_| ReloadError::Stranger(address))
+    id.is_some_and(|id| send(id, Signal::SIGHUP).is_ok())
 }
 
 fn say(line: &str) {

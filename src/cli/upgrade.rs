@@ -1,28 +1,19 @@
 //! `segue upgrade`: has a running process start its successor, waits, and says what came of it.
 //!
-//! Asked for by USR2, so that the kernel decides who may; the result is read from the admin listener,
-//! behind which the successor answers once it serves.
+//! Asked for by USR2; the result is read from the admin listener, behind which the successor answers once it serves.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde::Deserialize;
-use ureq::Agent;
 
+use crate::cli::asked::{AskError, Asked, Process, pause, send};
 use crate::cli::exit::{failed, refused, unwritten};
 use crate::config;
-
-/// How often the process is asked how far it is.
-const LOOK_EVERY: Duration = Duration::from_millis(25);
-
-/// How long one answer may take.
-const ANSWER_TIME: Duration = Duration::from_secs(5);
 
 /// The command's options.
 #[derive(clap::Args)]
@@ -49,12 +40,12 @@ pub(super) struct Args {
 /// Why there is no successor, or none that we know of.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("cannot ask the process at {0}: {1}; does it run, and has `admin` changed?")]
-    Unreachable(SocketAddr, String),
+    #[error(transparent)]
+    Ask(#[from] AskError),
     #[error("cannot send USR2 to the process {0}: {1}")]
-    Signal(i32, #[source] nix::Error),
+    Signal(u32, #[source] nix::Error),
     #[error("the upgrade came to nothing, and process {0} serves on: {1}")]
-    Failed(i32, String),
+    Failed(u32, String),
     #[error("no result within {0} seconds; the log may tell why")]
     Late(u64),
 }
@@ -65,11 +56,6 @@ struct Status {
     version: String,
     process: Process,
     upgrades: Upgrades,
-}
-
-#[derive(Deserialize)]
-struct Process {
-    id: i32,
 }
 
 #[derive(Deserialize)]
@@ -105,20 +91,17 @@ pub(super) fn run(args: &Args) -> ExitCode {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command has one thread, and the process tells nobody by itself"
-)]
-fn upgrade(address: SocketAddr, seconds: u64) -> Result<(i32, Status), Failure> {
-    let agent = agent();
-    let before = ask(&agent, address).map_err(|why| Failure::Unreachable(address, why))?;
+fn upgrade(address: SocketAddr, seconds: u64) -> Result<(u32, Status), Failure> {
+    let asked = Asked::at(address);
+    let before: Status = asked.status()?;
+    asked.prove(&before.process)?;
     let elder = before.process.id;
-    kill(Pid::from_raw(elder), Signal::SIGUSR2).map_err(|why| Failure::Signal(elder, why))?;
+    send(elder, Signal::SIGUSR2).map_err(|why| Failure::Signal(elder, why))?;
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(seconds) {
-        thread::sleep(LOOK_EVERY);
+        pause();
         // It may be between two processes just now.
-        let Ok(now) = ask(&agent, address) else {
+        let Ok(now) = asked.status::<Status>() else {
             continue;
         };
         if now.process.id != elder {
@@ -130,21 +113,4 @@ fn upgrade(address: SocketAddr, seconds: u64) -> Result<(i32, Status), Failure> 
         }
     }
     Err(Failure::Late(seconds))
-}
-
-fn ask(agent: &Agent, address: SocketAddr) -> Result<Status, String> {
-    let asked = agent.get(format!("http://{address}/status")).call();
-    let text = asked.and_then(|mut answer| answer.body_mut().read_to_string());
-    let text = text.map_err(|error| error.to_string())?;
-    serde_json::from_str(&text).map_err(|error| format!("it is no segue: {error}"))
-}
-
-fn agent() -> Agent {
-    // Each question on a connection of its own: who answers the next one is what is asked.
-    let config = Agent::config_builder()
-        .timeout_global(Some(ANSWER_TIME))
-        .max_idle_connections(0)
-        .proxy(None)
-        .build();
-    config.new_agent()
 }
