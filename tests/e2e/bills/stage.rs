@@ -238,14 +238,15 @@ pub fn judge(plays: &[Play], told: &Told) {
         let line = lines.get(&*play.id);
         let line = line.unwrap_or_else(|| panic!("no line of {play:?}"));
         let mut asked = requests.remove(play.id.as_bytes()).unwrap_or_default();
-        let attempts = line["attempts"].as_array().unwrap();
-        assert_eq!(attempts.len(), asked.len(), "{line}");
-        for attempt in attempts {
+        for attempt in line["attempts"].as_array().unwrap() {
             // Of two tries of one target the one that came first ended first.
-            let at = asked.iter().position(|entry| is_of(entry, attempt));
-            let entry = asked.remove(at.unwrap_or_else(|| panic!("{line}")));
-            sums.take(attempt, entry);
+            let Some(at) = asked.iter().position(|entry| is_of(entry, attempt)) else {
+                assert!(was_left_unsent(attempt), "{line}");
+                continue;
+            };
+            sums.take(attempt, asked.remove(at));
         }
+        assert!(asked.is_empty(), "{line} {asked:?}");
         cost += micros(line["cost_usd"].as_f64().unwrap_or(0.0));
         wasted += usize::from(line.get("wasted_cost_usd").is_some());
     }
@@ -296,6 +297,13 @@ fn is_stream(entry: &Entry) -> bool {
 
 fn counts(counts: &Counts) -> [u64; 2] {
     [counts.prompt, counts.completion()]
+}
+
+/// Whether an attempt was given up before its request got to the provider: it is not billed.
+fn was_left_unsent(attempt: &Value) -> bool {
+    let left = ["hedge_lost", "aborted"].map(Value::from);
+    let heard = ["status", "tokens", "cost_usd"].map(|key| attempt.get(key));
+    left.contains(&attempt["error"]) && heard == [None; 3]
 }
 
 /// Whether a request is the one that an attempt made: by the provider's format and the model.
