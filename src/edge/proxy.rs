@@ -258,7 +258,12 @@ impl Edge {
             desk::estimate(session, exchange, &request).await;
             return Ok(Admitted::Done(Next::Answered));
         }
-        exchange.asked = sampling::asked(session.req_header(), &request.body, exchange);
+        exchange.asked = sampling::asked(
+            session.req_header(),
+            &request.body,
+            exchange,
+            &self.0.samples,
+        );
         let headers = &session.req_header().headers;
         let about = dialect::about(&request);
         let live = Arc::clone(live.form(&desk::facts(key, headers, &about)));

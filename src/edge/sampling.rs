@@ -8,19 +8,25 @@ use pingora_http::RequestHeader;
 use crate::edge::exchange::Exchange;
 use crate::edge::inbound;
 use crate::secret::Secret;
-use crate::telemetry::Asked;
+use crate::telemetry::{Asked, Samples};
 
 /// The request as a sample tells it; `None` if its exchange will not be sampled, however it ends.
-pub(super) fn asked(head: &RequestHeader, body: &Bytes, exchange: &Exchange) -> Option<Asked> {
-    let samples = exchange.generation.settings.samples.as_ref()?;
-    if !samples.rules.may_want(&exchange.record.request_id) {
+pub(super) fn asked(
+    head: &RequestHeader,
+    body: &Bytes,
+    exchange: &Exchange,
+    samples: &Samples,
+) -> Option<Asked> {
+    let settings = exchange.generation.settings.samples.as_ref()?;
+    if !settings.rules.may_want(&exchange.record.request_id) {
         return None;
     }
     let key = inbound::presented_key(&head.headers);
     let key = key.and_then(|key| std::str::from_utf8(key).ok());
     let forwarded = inbound::forwarded(&head.headers);
     Some(Asked {
-        rules: Arc::clone(&samples.rules),
+        file: samples.file()?,
+        rules: Arc::clone(&settings.rules),
         method: head.method.clone(),
         path: head.uri.path().to_owned(),
         headers: forwarded.into_iter().map(|(name, _)| name).collect(),

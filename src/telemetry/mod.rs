@@ -30,8 +30,8 @@ pub use record::{
 };
 pub use reply::{Reply, Room};
 pub use samples::{
-    Always, Asked, BadPattern, Bodies, Pattern, Redactor, Rules, SampleSettings, Samples,
-    SamplesChange,
+    Always, Asked, BadPattern, Bodies, Pattern, Redactor, Rules, SampleFile, SampleSettings,
+    Samples, SamplesChange,
 };
 pub use time::Timestamp;
 pub use traces::{

@@ -11,4 +11,4 @@ pub use diagnostics::{DiagnosticsError, diagnostics, is_level, set_level};
 pub(super) use output::Output;
 pub use output::{Destination, Rotation, numbered};
 pub use sink::Flushed;
-pub(super) use sink::{Complaints, Sink};
+pub(super) use sink::{Complaints, Sink, Work};

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderName;
 
+use super::file::SampleFile;
 use super::rules::Rules;
 use crate::secret::Secret;
 
 /// A request that may come to be sampled.
-#[derive(Debug)]
 pub struct Asked {
+    /// Where the sample goes.
+    pub file: Arc<SampleFile>,
     /// What is sampled, from its beginning to its end.
     pub rules: Arc<Rules>,
     /// The request's method.

@@ -2,6 +2,7 @@
 //! config says so, and without bodies unless it says that too.
 
 mod asked;
+mod file;
 mod line;
 mod redact;
 mod rules;
@@ -9,7 +10,6 @@ mod rules;
 mod tests;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,56 +18,20 @@ use bytes::Bytes;
 use prometheus::IntCounter;
 
 use self::line::Sample;
-use crate::telemetry::log::{Complaints, Flushed, Output, Rotation, Sink};
+use crate::telemetry::log::Flushed;
 use crate::telemetry::record::Record;
 use crate::telemetry::reply::{Head, Room};
 
 pub use self::asked::Asked;
+pub use self::file::{SampleFile, SampleSettings};
 pub use self::redact::{BadPattern, Pattern, Redactor};
 pub use self::rules::{Always, Bodies, Rules};
 
-/// Samples that may wait for the writer.
-const QUEUE: usize = 1024;
-
-/// Where samples go, and which.
-#[derive(Clone, Debug)]
-pub struct SampleSettings {
-    /// The file.
-    pub path: PathBuf,
-    /// How large it becomes.
-    pub rotation: Rotation,
-    /// What is sampled.
-    pub rules: Arc<Rules>,
-}
-
 /// Where samples go. Dropping it lets the writer finish what is queued in the background.
 pub struct Samples {
-    open: ArcSwapOption<Open>,
+    open: ArcSwapOption<SampleFile>,
     room: Arc<Room>,
     dropped: IntCounter,
-}
-
-/// A file of samples with its writer.
-struct Open {
-    sink: Sink,
-    path: PathBuf,
-    rotation: Rotation,
-}
-
-impl Open {
-    fn try_new(settings: &SampleSettings, dropped: IntCounter) -> io::Result<Arc<Self>> {
-        let output = Output::private(settings.path.clone(), settings.rotation.clone())?;
-        let sink = Sink::start("samples", output, QUEUE, dropped, Complaints::Logged)?;
-        Ok(Arc::new(Self {
-            sink,
-            path: settings.path.clone(),
-            rotation: settings.rotation.clone(),
-        }))
-    }
-
-    fn is_of(&self, settings: &SampleSettings) -> bool {
-        self.path == settings.path && self.rotation == settings.rotation
-    }
 }
 
 /// Where samples go next: all that could fail of it has been done.
@@ -77,7 +41,7 @@ enum Change {
     /// Where they went before.
     None,
     /// Elsewhere, or nowhere.
-    To(Option<Arc<Open>>),
+    To(Option<Arc<SampleFile>>),
 }
 
 impl Samples {
@@ -86,7 +50,7 @@ impl Samples {
     /// # Errors
     /// When the file cannot be opened or the writer's thread not started.
     pub fn open(settings: &SampleSettings, dropped: IntCounter) -> io::Result<Self> {
-        let open = Open::try_new(settings, dropped.clone())?;
+        let open = SampleFile::open(settings, dropped.clone())?;
         let samples = Self::off(dropped);
         samples.open.store(Some(open));
         Ok(samples)
@@ -113,31 +77,34 @@ impl Samples {
         if open.as_ref().is_some_and(|open| open.is_of(settings)) {
             return Ok(SamplesChange(Change::None));
         }
-        let open = Open::try_new(settings, self.dropped.clone())?;
+        let open = SampleFile::open(settings, self.dropped.clone())?;
         Ok(SamplesChange(Change::To(Some(open))))
     }
 
-    /// Has samples go where the change says; what was queued before is still written where it was
-    /// to go.
+    /// Has the samples of exchanges that begin from now on go where the change says.
     pub fn put(&self, change: SamplesChange) {
         if let Change::To(open) = change.0 {
             self.open.store(open);
         }
     }
 
+    /// Where the sample of an exchange that begins now would go, if there are samples.
+    pub fn file(&self) -> Option<Arc<SampleFile>> {
+        self.open.load_full()
+    }
+
     /// Where the heads of answers are kept for a request, if they are.
     pub fn room(&self, asked: Option<&Asked>) -> Option<&Arc<Room>> {
-        let rules = &asked?.rules;
-        (rules.bodies == Bodies::Told && self.open.load().is_some()).then_some(&self.room)
+        (asked?.rules.bodies == Bodies::Told).then_some(&self.room)
     }
 
     /// Samples an exchange that has ended, if it is to be. Never waits. The heads of its answers
     /// are no longer in the record after it.
     pub fn write(&self, asked: Option<Asked>, record: &mut Record, begun: Instant) {
-        let open = self.open.load();
-        let (Some(open), Some(asked)) = (open.as_ref(), asked) else {
+        let Some(asked) = asked else {
             return;
         };
+        let file = Arc::clone(&asked.file);
         let replies = record.attempts.iter_mut();
         let heads = replies.map(|attempt| attempt.reply.take_head()).collect();
         let Some(why) = asked.rules.wants(record) else {
@@ -162,13 +129,13 @@ impl Samples {
             body,
             heads,
         };
-        open.sink.push_work(Box::new(move || sample.encode()));
+        file.write(Box::new(move || sample.encode()));
     }
 
     /// Opens the file anew before the next sample.
     pub fn reopen(&self) {
         if let Some(open) = self.open.load().as_ref() {
-            open.sink.reopen();
+            open.reopen();
         }
     }
 
@@ -176,6 +143,6 @@ impl Samples {
     /// blocks: for the end of the process.
     pub fn flush(&self, at_most: Duration) -> Flushed {
         let open = self.open.load_full();
-        open.map_or(Flushed::All, |open| open.sink.flush(at_most))
+        open.map_or(Flushed::All, |open| open.flush(at_most))
     }
 }

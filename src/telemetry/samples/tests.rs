@@ -7,12 +7,13 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::secret::Secret;
+use crate::telemetry::log::Rotation;
 use crate::telemetry::record::{Attempt, AttemptKind, Outcome, Protocol, ProviderCode};
 use crate::telemetry::reply::Reply;
 
 const PROMPT: &str = "{\"messages\":[{\"content\":\"canary-prompt, card 4111\"}]}";
 
-fn asked(bodies: Bodies) -> Asked {
+fn rules(bodies: Bodies) -> Arc<Rules> {
     let ours = Secret::new("canary-provider-key".to_owned());
     let rules = Rules {
         share: 0.0,
@@ -20,8 +21,13 @@ fn asked(bodies: Bodies) -> Asked {
         bodies,
         redactor: Redactor::new([ours], vec![Pattern::compile(r"\b\d{4}\b").unwrap()]),
     };
+    Arc::new(rules)
+}
+
+fn asked(samples: &Samples, rules: &Arc<Rules>) -> Asked {
     Asked {
-        rules: Arc::new(rules),
+        file: samples.file().unwrap(),
+        rules: Arc::clone(rules),
         method: Method::POST,
         path: "/v1/chat/completions".to_owned(),
         headers: vec![HeaderName::from_static("openai-organization")],
@@ -62,23 +68,24 @@ fn record(room: Option<&Arc<Room>>, body: &[u8], begun: Instant) -> Record {
 
 fn sampled(bodies: Bodies, body: &[u8]) -> (String, Value) {
     let folder = tempfile::tempdir().unwrap();
-    let asked = asked(bodies);
+    let rules = rules(bodies);
     let settings = SampleSettings {
         path: folder.path().join("samples.jsonl"),
         rotation: Rotation {
             size: 1 << 20,
             files: 2,
         },
-        rules: Arc::clone(&asked.rules),
+        rules: Arc::clone(&rules),
     };
     let dropped = IntCounter::new("dropped", "dropped").unwrap();
     let samples = Samples::open(&settings, dropped).unwrap();
     let begun = Instant::now();
-    let mut record = record(samples.room(Some(&asked)), body, begun);
-    samples.write(Some(asked), &mut record, begun);
+    let asked = || self::asked(&samples, &rules);
+    let mut record = record(samples.room(Some(&asked())), body, begun);
+    samples.write(Some(asked()), &mut record, begun);
     // One that is not wanted.
     record.attempts.clear();
-    samples.write(Some(self::asked(bodies)), &mut record, begun);
+    samples.write(Some(asked()), &mut record, begun);
     assert_eq!(samples.flush(Duration::from_secs(30)), Flushed::All);
     let text = std::fs::read_to_string(&settings.path).unwrap();
     assert_eq!(text.lines().count(), 1, "{text}");
