@@ -5,6 +5,7 @@
 //! bare LF, folded fields, lists of lengths, spaces before a colon and the like are refused.
 //! Methods and paths are judged later; here they need only be well formed.
 
+mod class;
 mod fields;
 mod framing;
 mod rule;
@@ -14,6 +15,7 @@ mod tests;
 pub use framing::Framing;
 pub use rule::{Refusal, Rule};
 
+use class::Class;
 use fields::{Fields, Version};
 
 /// Bounds on a head.
@@ -78,7 +80,7 @@ impl HeadScan {
         let within = bytes.get(..self.limits.bytes).unwrap_or(bytes);
         loop {
             let rest = within.get(self.scanned..).unwrap_or_default();
-            let Some(at) = rest.iter().position(|byte| !is_text(*byte)) else {
+            let Some(at) = rest.iter().position(|byte| !Class::Text.has(*byte)) else {
                 self.scanned = within.len();
                 break;
             };
@@ -143,10 +145,10 @@ fn request_line(line: &[u8]) -> Result<Version, Rule> {
         b"HTTP/1.0" => Version::Http10,
         _ => return Err(Rule::Version),
     };
-    if !is_token(method) {
+    if !Class::Token.is_all_of(method) {
         return Err(Rule::Method);
     }
-    let origin_form = target.first() == Some(&b'/') && target.iter().all(|byte| is_target(*byte));
+    let origin_form = target.first() == Some(&b'/') && Class::Target.is_all_of(target);
     if origin_form {
         Ok(version)
     } else {
@@ -164,28 +166,11 @@ fn field(line: &[u8]) -> Result<(&[u8], &[u8]), Rule> {
         .position(|byte| *byte == b':')
         .ok_or(Rule::FieldName)?;
     let (name, value) = line.split_at(colon);
-    // `_` is a token character, but servers behind us may take it for `-`.
-    if !is_token(name) || name.contains(&b'_') {
+    if !Class::Name.is_all_of(name) {
         return Err(Rule::FieldName);
     }
     Ok((
         name,
         value.strip_prefix(b":").unwrap_or_default().trim_ascii(),
     ))
-}
-
-/// A byte that may stand inside a line.
-fn is_text(byte: u8) -> bool {
-    matches!(byte, b'\t' | b' '..=b'~')
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token(bytes: &[u8]) -> bool {
-    let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !bytes.is_empty() && bytes.iter().all(allowed)
-}
-
-/// RFC 3986's path and query characters, and the brackets that `OpenAI`'s own query names have.
-fn is_target(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:@/?[]".contains(&byte)
 }
