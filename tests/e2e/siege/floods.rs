@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Stage, of};
+use super::{Stage, elsewhere, of};
 use crate::edge_stage::{Caller, Frame};
 
 /// Attackers at a time.
@@ -144,12 +143,10 @@ async fn floods_of_frames_are_cut_off_and_nobody_else_notices() {
     let time = of(Duration::from_secs(20), Duration::from_millis(700));
     for kind in KINDS {
         let until = Instant::now() + time;
-        let mut all = JoinSet::new();
-        for _ in 0..ATTACKERS {
-            let caller = stage.authority.caller().alpn(&[b"h2"]);
-            all.spawn(attack(kind, caller, stage.secure, until));
-        }
-        stage.withstands(kind, &calm, all).await;
+        let caller = || stage.authority.caller().alpn(&[b"h2"]);
+        let attackers = (0..ATTACKERS).map(|_| attack(kind, caller(), stage.secure, until));
+        let attack = elsewhere(attackers.collect());
+        stage.withstands(kind, &calm, attack).await;
     }
     let cut_off = "segue_connections_refused_total{reason=\"http2_flood\"}";
     assert!(stage.told(cut_off).await > 0.0);

@@ -9,10 +9,12 @@ mod memory;
 mod slow;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use segue::sim::{Options, Sim};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::edge_stage::{Authority, Http2, Process, metric, page};
@@ -183,6 +185,31 @@ impl Times {
             p99: all.get(place).copied().unwrap_or_default(),
         }
     }
+}
+
+/// Attackers on a thread that yields to all others: what they spend is another machine's.
+fn elsewhere<F>(attackers: Vec<F>) -> JoinSet<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (end, ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        let thread = nix::unistd::gettid().to_string();
+        let renice = Command::new("renice")
+            .args(["-n", "19", "-p", &thread])
+            .output()
+            .unwrap();
+        assert!(renice.status.success(), "{renice:?}");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async { JoinSet::from_iter(attackers).join_all().await });
+        end.send(()).unwrap();
+    });
+    let mut all = JoinSet::new();
+    all.spawn(async { ended.await.unwrap() });
+    all
 }
 
 /// A connection from the loopback address of that number, so that the cap on an address spares others;

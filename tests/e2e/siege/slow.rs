@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{STOLEN, Stage, chat, connect, of};
+use super::{STOLEN, Stage, chat, connect, elsewhere, of};
 
 /// What a slow client sends first, and then a little of again and again.
 #[derive(Clone)]
@@ -92,12 +91,11 @@ async fn clients_that_take_their_time_take_nobody_elses() {
     );
     for slow in kinds() {
         let until = Instant::now() + time;
-        let mut all = JoinSet::new();
-        for client in 0..number {
-            // A thousand from an address is what the shipped config lets in.
-            let from = u8::try_from(1 + client / 1_000).unwrap();
-            all.spawn(attack(slow.clone(), from, stage.plain, until));
-        }
-        stage.withstands(slow.name, &calm, all).await;
+        // A thousand from an address is what the shipped config lets in.
+        let from = |client| u8::try_from(1 + client / 1_000).unwrap();
+        let attackers =
+            (0..number).map(|client| attack(slow.clone(), from(client), stage.plain, until));
+        let attack = elsewhere(attackers.collect());
+        stage.withstands(slow.name, &calm, attack).await;
     }
 }
