@@ -1,11 +1,10 @@
 //! What a process tells its successor of its counts: how they stand, and then what changes while it drains.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::bucket::Bucket;
-use crate::account::instance::{Instance, Kind, Owner};
+use crate::account::instance::{Kind, Owner};
 use crate::account::ledger::Ledger;
 use crate::account::meter::{Meter, Toll, Turnover};
 use crate::account::now::Now;
@@ -16,12 +15,8 @@ use crate::units::{Day, MicroUsd};
 /// How a count stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// The kind of the quota's scope.
-    pub kind: Kind,
-    /// The quota's name.
-    pub quota: Arc<str>,
     /// Whose count it is.
-    pub instance: Instance,
+    pub owner: Owner,
     /// The last day that was seen.
     pub day: Day,
     /// What was spent on that day, in its week and in its month.
@@ -39,12 +34,8 @@ pub struct Count {
 /// What changed of a count since the last word of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The kind of the quota's scope.
-    pub kind: Kind,
-    /// The quota's name.
-    pub quota: Arc<str>,
     /// Whose count it is.
-    pub instance: Instance,
+    pub owner: Owner,
     /// Spent since.
     pub spent: MicroUsd,
     /// Requests taken since, and given back.
@@ -100,13 +91,8 @@ impl Ledger {
 
     /// Takes over a count, in place of what a store has kept.
     pub fn inherit(&self, count: Count, now: Now) {
-        let owner = Owner {
-            kind: count.kind,
-            quota: count.quota,
-            instance: count.instance,
-        };
         let mut book = self.book.lock();
-        if let Some(meter) = book.meter(owner, now) {
+        if let Some(meter) = book.meter(count.owner, now) {
             meter.spending.inherit(count.day, count.spent);
             meter.spending.elders_reserve(count.reserved);
             meter.requests = Bucket::inherited(count.requests, now.steady);
@@ -117,16 +103,12 @@ impl Ledger {
 
     /// Takes note of what a predecessor has taken and given back since.
     pub fn hear(&self, change: &Change, quotas: &Quotas, now: Now) {
+        let owner = &change.owner;
         let quota = quotas
             .all
             .iter()
-            .find(|quota| quota.name == change.quota && Kind::of(&quota.scope) == change.kind);
-        let owner = Owner {
-            kind: change.kind,
-            quota: Arc::clone(&change.quota),
-            instance: change.instance,
-        };
-        if let Some(meter) = self.book.lock().meter(owner, now) {
+            .find(|quota| quota.name == owner.quota && Kind::of(&quota.scope) == owner.kind);
+        if let Some(meter) = self.book.lock().meter(owner.clone(), now) {
             meter.hear(change, quota, now);
         }
     }
@@ -187,9 +169,7 @@ fn count(owner: &Owner, meter: &Meter, now: Now) -> Count {
         running, reserved, ..
     } = known(meter);
     Count {
-        kind: owner.kind,
-        quota: Arc::clone(&owner.quota),
-        instance: owner.instance,
+        owner: owner.clone(),
         day,
         spent: Period::ALL.map(|per| meter.spending.spent(per, day)),
         requests: meter.requests.handed(now.steady),
@@ -201,9 +181,7 @@ fn count(owner: &Owner, meter: &Meter, now: Now) -> Count {
 
 fn change(owner: &Owner, before: Known, now: Known) -> Change {
     Change {
-        kind: owner.kind,
-        quota: Arc::clone(&owner.quota),
-        instance: owner.instance,
+        owner: owner.clone(),
         spent: now.toll.spent.less(before.toll.spent),
         requests: now.toll.requests.since(before.toll.requests),
         tokens: now.toll.tokens.since(before.toll.tokens),

@@ -28,10 +28,13 @@ pub enum Kind {
 
 /// Whose count.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Owner {
-    pub(super) kind: Kind,
-    pub(super) quota: Arc<str>,
-    pub(super) instance: Instance,
+pub struct Owner {
+    /// The kind of the quota's scope.
+    pub kind: Kind,
+    /// The quota's name.
+    pub quota: Arc<str>,
+    /// Who of its callers.
+    pub instance: Instance,
 }
 
 impl Owner {

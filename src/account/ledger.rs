@@ -158,15 +158,10 @@ impl Ledger {
     pub fn restore_at(&self, spent: &[Spent], now: Now) {
         let mut book = self.book.lock();
         for row in spent {
-            let owner = Owner {
-                kind: row.kind,
-                quota: Arc::clone(&row.quota),
-                instance: row.instance,
-            };
             if row.per.end(row.start) <= now.day() {
                 continue;
             }
-            if let Some(meter) = book.meter(owner, now) {
+            if let Some(meter) = book.meter(row.owner.clone(), now) {
                 meter.spending.restore(row.per, row.start, row.amount);
             }
         }
@@ -242,9 +237,7 @@ fn row(owner: &Owner, meter: &Meter, per: Period, today: Day) -> Option<Spent> {
     let day = meter.spending.day(today);
     let amount = meter.spending.spent(per, day);
     (amount != MicroUsd(0)).then(|| Spent {
-        kind: owner.kind,
-        quota: Arc::clone(&owner.quota),
-        instance: owner.instance,
+        owner: owner.clone(),
         per,
         start: per.start(day),
         amount,

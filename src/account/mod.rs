@@ -24,7 +24,7 @@ pub mod store;
 pub use bucket::{Bucket, Window};
 pub use claim::{Claim, Fate, Scarce, Short};
 pub use heritage::{Change, Count, Told};
-pub use instance::{Instance, Kind};
+pub use instance::{Instance, Kind, Owner};
 pub use key::{Digest, Key, RouteScope, Tags};
 pub use keys::{Activity, KeyEntry, Keys, Proof, Rejected, Terms};
 pub use ledger::{BudgetStatus, Ledger, QuotaStatus};

@@ -328,9 +328,7 @@ impl Held {
         for one in &*self.paid.lock() {
             let budgets = self.quotas.all.get(one.quota).map(|quota| &quota.budgets);
             spent.extend(budgets.into_iter().flatten().map(|budget| Spent {
-                kind: one.owner.kind,
-                quota: Arc::clone(&one.owner.quota),
-                instance: one.owner.instance,
+                owner: one.owner.clone(),
                 per: budget.per,
                 start: budget.per.start(one.day),
                 amount: one.amount,

@@ -6,7 +6,7 @@ use rusqlite::{Transaction, params};
 
 use super::entry::{AttemptEntry, Entry};
 use crate::account::claim::Fate;
-use crate::account::instance::{Instance, Kind};
+use crate::account::instance::Owner;
 use crate::exchange::{Bill, Measure};
 use crate::units::{Day, MicroUsd, Tokens};
 
@@ -49,9 +49,7 @@ pub(super) struct Sums<'e> {
 /// What one row of `spent` is for.
 #[derive(PartialEq, Eq, Hash)]
 struct Account<'e> {
-    kind: Kind,
-    quota: &'e str,
-    instance: Instance,
+    owner: &'e Owner,
     period: &'static str,
     start: i64,
 }
@@ -94,9 +92,7 @@ impl<'e> Sums<'e> {
         }
         for one in &entry.spent {
             let account = Account {
-                kind: one.kind,
-                quota: &one.quota,
-                instance: one.instance,
+                owner: &one.owner,
                 period: one.per.name(),
                 start: one.start.0,
             };
@@ -132,8 +128,9 @@ impl<'e> Sums<'e> {
         }
         let mut add = to.prepare(ADD_SPENT)?;
         for (account, cost) in &self.spent {
-            let quota = format!("{}:{}", account.kind.name(), account.quota);
-            let instance = account.instance.to_string();
+            let owner = account.owner;
+            let quota = format!("{}:{}", owner.kind.name(), owner.quota);
+            let instance = owner.instance.to_string();
             add.execute(params![
                 quota,
                 instance,

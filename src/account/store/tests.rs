@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::file::{Check, File};
 use super::prune::{self, Rest};
 use super::*;
-use crate::account::{Fate, Instance, Kind, Period, Spent};
+use crate::account::{Fate, Instance, Kind, Owner, Period, Spent};
 use crate::exchange::{Bill, Measure, Pseudonym, Usage};
 use crate::units::{Day, MicroUsd, Tokens};
 
@@ -76,9 +76,11 @@ fn rescued(began: i64) -> Entry {
             attempt("b/cheap", Some(delivered), Fate::Delivered),
         ],
         spent: vec![Spent {
-            kind: Kind::Key,
-            quota: "app".into(),
-            instance: Instance::TOGETHER,
+            owner: Owner {
+                kind: Kind::Key,
+                quota: "app".into(),
+                instance: Instance::TOGETHER,
+            },
             per: Period::Day,
             start: Day(20_779),
             amount: MicroUsd(30),
@@ -232,9 +234,11 @@ fn what_budgets_have_spent_is_there_at_the_next_start() {
     let (store, _) = place.start();
     let today = Day::of(SystemTime::now());
     let spent = |start: Day, cost| Spent {
-        kind: Kind::Route,
-        quota: "support".into(),
-        instance: Instance([7; 16]),
+        owner: Owner {
+            kind: Kind::Route,
+            quota: "support".into(),
+            instance: Instance([7; 16]),
+        },
         per: Period::Month,
         start: Day(start.0),
         amount: MicroUsd(cost),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::entry::{AttemptEntry, Entry};
 use super::queue::Numbered;
 use super::sums::{Sums, counts, money, tokens};
-use crate::account::instance::{Instance, Kind};
+use crate::account::instance::{Instance, Kind, Owner};
 use crate::account::period::Period;
 use crate::account::spent::Spent;
 use crate::exchange::Bill;
@@ -178,9 +178,11 @@ pub(super) fn spent(connection: &Connection, since: Day) -> rusqlite::Result<Vec
             continue;
         };
         all.push(Spent {
-            kind,
-            quota: quota.into(),
-            instance,
+            owner: Owner {
+                kind,
+                quota: quota.into(),
+                instance,
+            },
             per,
             start: Day(row.get(3)?),
             amount: MicroUsd(u64::try_from(row.get::<_, i64>(4)?).unwrap_or(0)),

@@ -1,7 +1,7 @@
 //! What the ledger keeps: over reloads, over restarts, and for how many callers.
 
 use super::*;
-use crate::account::{Instance, Kind, Spent};
+use crate::account::{Instance, Kind, Owner, Spent};
 
 fn daily(amount: u64, each: Each) -> Arc<Quotas> {
     quotas([Quota {
@@ -115,9 +115,11 @@ fn periods_that_are_over_are_neither_told_nor_taken_over() {
     pay(&ledger, &quotas, "a", 60).unwrap();
     let (spent, tomorrow) = (ledger.spent_at(noon()), after(noon(), DAY));
     let row = |per, start| Spent {
-        kind: Kind::All,
-        quota: "day".into(),
-        instance: Instance::TOGETHER,
+        owner: Owner {
+            kind: Kind::All,
+            quota: "day".into(),
+            instance: Instance::TOGETHER,
+        },
         per,
         start: Day(start),
         amount: MicroUsd(60),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Change, Count, Instance, Kind};
+use crate::account::{Change, Count, Instance, Kind, Owner};
 use crate::relay::TargetRecord;
 use crate::units::{Day, MicroUsd};
 use crate::upstream::BreakerRecord;
@@ -62,10 +62,16 @@ struct BucketWord {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct CountWord {
+struct OwnerWord {
     kind: String,
     quota: String,
     instance: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct CountWord {
+    #[serde(flatten)]
+    owner: OwnerWord,
     day: i64,
     spent: [u64; 3],
     requests: BucketWord,
@@ -76,9 +82,8 @@ pub(super) struct CountWord {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ChangeWord {
-    kind: String,
-    quota: String,
-    instance: String,
+    #[serde(flatten)]
+    owner: OwnerWord,
     spent: u64,
     requests: (u64, u64),
     tokens: (u64, u64),
@@ -127,12 +132,29 @@ impl From<TargetWord> for TargetRecord {
     }
 }
 
+impl OwnerWord {
+    fn of(owner: &Owner) -> Self {
+        Self {
+            kind: owner.kind.name().to_owned(),
+            quota: owner.quota.to_string(),
+            instance: owner.instance.to_string(),
+        }
+    }
+
+    /// The owner, unless it is of a kind that this version does not have.
+    fn owner(self) -> Option<Owner> {
+        Some(Owner {
+            kind: Kind::named(&self.kind)?,
+            quota: self.quota.into(),
+            instance: Instance::parse(&self.instance)?,
+        })
+    }
+}
+
 impl From<Count> for CountWord {
     fn from(count: Count) -> Self {
         Self {
-            kind: count.kind.name().to_owned(),
-            quota: count.quota.to_string(),
-            instance: count.instance.to_string(),
+            owner: OwnerWord::of(&count.owner),
             day: count.day.0,
             spent: count.spent.map(|spent| spent.0),
             requests: BucketWord::of(count.requests),
@@ -147,9 +169,7 @@ impl CountWord {
     /// The count, unless it is of a kind that this version does not have.
     pub(super) fn count(self) -> Option<Count> {
         Some(Count {
-            kind: Kind::named(&self.kind)?,
-            quota: self.quota.into(),
-            instance: Instance::parse(&self.instance)?,
+            owner: self.owner.owner()?,
             day: Day(self.day),
             spent: self.spent.map(MicroUsd),
             requests: self.requests.handed(),
@@ -163,9 +183,7 @@ impl CountWord {
 impl From<Change> for ChangeWord {
     fn from(change: Change) -> Self {
         Self {
-            kind: change.kind.name().to_owned(),
-            quota: change.quota.to_string(),
-            instance: change.instance.to_string(),
+            owner: OwnerWord::of(&change.owner),
             spent: change.spent.0,
             requests: change.requests,
             tokens: change.tokens,
@@ -179,9 +197,7 @@ impl ChangeWord {
     /// The change, unless it is of a kind that this version does not have.
     pub(super) fn change(self) -> Option<Change> {
         Some(Change {
-            kind: Kind::named(&self.kind)?,
-            quota: self.quota.into(),
-            instance: Instance::parse(&self.instance)?,
+            owner: self.owner.owner()?,
             spent: MicroUsd(self.spent),
             requests: self.requests,
             tokens: self.tokens,
@@ -219,9 +235,11 @@ mod tests {
         let word = said(&TargetWord::from(record.clone()));
         assert_eq!(TargetRecord::from(word), record);
         let count = Count {
-            kind: Kind::Tag,
-            quota: "q".into(),
-            instance: Instance([7; 16]),
+            owner: Owner {
+                kind: Kind::Tag,
+                quota: "q".into(),
+                instance: Instance([7; 16]),
+            },
             day: Day(20_726),
             spent: [MicroUsd(1), MicroUsd(2), MicroUsd(u64::MAX)],
             requests: (60_000_000, Duration::from_secs(3)),
@@ -232,9 +250,11 @@ mod tests {
         let word = said(&CountWord::from(count.clone()));
         assert_eq!(word.count(), Some(count));
         let change = Change {
-            kind: Kind::All,
-            quota: "q".into(),
-            instance: Instance::TOGETHER,
+            owner: Owner {
+                kind: Kind::All,
+                quota: "q".into(),
+                instance: Instance::TOGETHER,
+            },
             spent: MicroUsd(5),
             requests: (1, 0),
             tokens: (100, 40),
