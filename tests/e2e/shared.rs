@@ -77,6 +77,12 @@ impl Redis {
         self.child = Self::spawn(&self.folder, self.port).await;
     }
 
+    /// What a command about its cluster comes to.
+    fn cluster<T: redis::FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut cmd = redis::cmd("CLUSTER");
+        cmd.arg(words).query(&mut self.connection()).unwrap()
+    }
+
     fn connection(&self) -> redis::Connection {
         let client = redis::Client::open(("127.0.0.1", self.port)).unwrap();
         client.get_connection().unwrap()
@@ -403,4 +409,60 @@ async fn a_machine_that_dies_gives_its_places_back_within_a_minute() {
         assert!(began.elapsed() < Duration::from_mins(1));
         sleep(Duration::from_millis(500)).await;
     }
+}
+
+/// Two nodes of a cluster; the second has all slots.
+async fn cluster() -> [Redis; 2] {
+    let buses = [free_port(), free_port()];
+    let node = |bus| {
+        let config = format!("cluster-enabled yes\ncluster-port {bus}\n");
+        async move { Redis::with(tempfile::tempdir().unwrap(), &config).await }
+    };
+    let nodes = [node(buses[0]).await, node(buses[1]).await];
+    let meet = [
+        "MEET",
+        "127.0.0.1",
+        &nodes[1].port.to_string(),
+        &buses[1].to_string(),
+    ];
+    nodes[0].cluster::<()>(&meet);
+    nodes[1].cluster::<()>(&["ADDSLOTSRANGE", "0", "16383"]);
+    let began = Instant::now();
+    let is_well = |node: &Redis| {
+        let told: String = node.cluster(&["INFO"]);
+        told.contains("cluster_state:ok") && told.contains("cluster_known_nodes:2")
+    };
+    while !nodes.iter().all(is_well) {
+        assert!(began.elapsed() < PATIENCE, "the nodes do not meet");
+        sleep(Duration::from_millis(20)).await;
+    }
+    nodes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_counts_are_followed_to_the_node_of_a_cluster_that_has_them() {
+    let (sim, [asked, owner]) = (sim().await, cluster().await);
+    let config = config(&sim, &asked, "1s", "budget: { usd: 100, per: day }");
+    let process = start(&config).await;
+    let address = process.address().await;
+    let (status, mut spent) = once(address).await;
+    assert_eq!(status, 200);
+    owner.shows("d", spent).await;
+
+    // They move on, and what had been counted is lost on the way.
+    let slot: u16 = owner.cluster(&["KEYSLOT", "{segue}"]);
+    let slot = slot.to_string();
+    let heir: String = asked.cluster(&["MYID"]);
+    redis::cmd("FLUSHALL")
+        .exec(&mut owner.connection())
+        .unwrap();
+    for node in [&asked, &owner] {
+        node.cluster::<()>(&["SETSLOT", &slot, "NODE", &heir]);
+    }
+    asked.cluster::<redis::Value>(&["BUMPEPOCH"]);
+    let (status, cost) = once(address).await;
+    spent += cost;
+    assert_eq!(status, 200);
+    asked.shows("d", spent).await;
+    process.said_times("the shared counts hold", 2).await;
 }

@@ -1,4 +1,5 @@
-//! The connection to Redis: asked within a bound, and left alone for a second when it fails.
+//! The connection to Redis: asked within a bound, and left alone for a second when it fails. Of a cluster, to the
+//! node that has the counts: all of them have one hash tag, so it is one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,8 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, FromRedisValue,
-    IntoConnectionInfo as _, RedisConnectionInfo, RedisResult,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue,
+    IntoConnectionInfo as _, RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind,
 };
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -19,6 +20,20 @@ const SCRIPT: &str = include_str!("script.lua");
 
 /// How long it may take to connect, and to take what is posted: nobody waits for either.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Nodes of a cluster that are asked, each by the word of the one before.
+const NODES: usize = 4;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+enum Silence {
+    #[error("no connection in time")]
+    Unreached,
+    #[error("no answer in {0:?}")]
+    Late(Duration),
+    #[error(transparent)]
+    Refused(#[from] RedisError),
+}
 
 /// A connection on which the script is known.
 #[derive(Clone)]
@@ -80,16 +95,30 @@ impl Link {
 
     /// Connects, and says which Redis it is. Nobody is let on yet.
     pub(super) async fn connect(&self, offered: &str) -> Result<(Line, String), String> {
+        let mut client = self.client.clone();
+        for _ in 0..NODES {
+            let refused = match self.greet(&client, offered).await {
+                Ok(found) => return Ok(found),
+                Err(refused) => refused,
+            };
+            let asked = client.get_connection_info();
+            let Some(there) = owner(&refused, asked.addr()) else {
+                return Err(refused.to_string());
+            };
+            let info = asked.clone().set_addr(there);
+            client = Client::open(info).map_err(|error| error.to_string())?;
+        }
+        Err("the nodes of the cluster name each other, and none has the counts".to_owned())
+    }
+
+    /// Connects to one node.
+    async fn greet(&self, client: &Client, offered: &str) -> Result<(Line, String), Silence> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(PATIENCE))
             .set_response_timeout(Some(PATIENCE));
-        let open = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config);
+        let open = client.get_multiplexed_async_connection_with_config(&config);
         let opened = timeout(PATIENCE, open).await;
-        let mut connection = opened
-            .map_err(|_| "no connection in time".to_owned())?
-            .map_err(|error| error.to_string())?;
+        let mut connection = opened.map_err(|_| Silence::Unreached)??;
         let mut load = redis::cmd("SCRIPT");
         load.arg("LOAD").arg(SCRIPT);
         let script: String = query(PATIENCE, &load, &mut connection).await?;
@@ -135,7 +164,33 @@ impl Link {
         build: impl FnOnce(&str, &str) -> Cmd,
     ) -> Result<i64, String> {
         let cmd = build(&line.script, &self.root);
-        query(PATIENCE, &cmd, &mut line.connection.clone()).await
+        let told = query(PATIENCE, &cmd, &mut line.connection.clone()).await;
+        told.map_err(|error| error.to_string())
+    }
+}
+
+/// The node of a cluster that has what another was asked for (`MOVED`, Redis cluster specification, "MOVED
+/// Redirection"). One that is named without a host is on the host that was asked.
+fn owner(refused: &Silence, asked: &ConnectionAddr) -> Option<ConnectionAddr> {
+    let Silence::Refused(error) = refused else {
+        return None;
+    };
+    if error.kind() != ErrorKind::Server(ServerErrorKind::Moved) {
+        return None;
+    }
+    let (node, _slot) = error.redirect_node()?;
+    let (named, port) = node.rsplit_once(':')?;
+    let port = port.parse().ok()?;
+    let host = |own: &str| if named.is_empty() { own } else { named }.to_owned();
+    match asked {
+        ConnectionAddr::Tcp(own, _) => Some(ConnectionAddr::Tcp(host(own), port)),
+        ConnectionAddr::TcpTls { host: own, .. } => Some(ConnectionAddr::TcpTls {
+            host: host(own),
+            port,
+            insecure: false,
+            tls_params: None,
+        }),
+        _ => None,
     }
 }
 
@@ -143,11 +198,9 @@ async fn query<T: FromRedisValue>(
     bound: Duration,
     cmd: &Cmd,
     connection: &mut MultiplexedConnection,
-) -> Result<T, String> {
-    match timeout(bound, cmd.query_async(connection)).await {
-        Ok(answer) => answer.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("no answer in {bound:?}")),
-    }
+) -> Result<T, Silence> {
+    let answered = timeout(bound, cmd.query_async(connection)).await;
+    Ok(answered.map_err(|_| Silence::Late(bound))??)
 }
 
 fn info(settings: &SharedSettings) -> RedisResult<ConnectionInfo> {
