@@ -179,7 +179,9 @@ impl Purse {
 
     /// What is left of the tightest limits.
     pub fn left(&self) -> Left {
-        self.left_at(Now::read())
+        self.0
+            .as_ref()
+            .map_or_else(Left::default, |held| held.left(Now::read()))
     }
 
     /// What is left of the tightest limits at a moment.

@@ -130,10 +130,23 @@ fn fresh_id() -> String {
 
 /// The client headers that may go on to a provider.
 pub(super) fn forwarded(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
-    FORWARDED
-        .iter()
+    // A client sends few: to look for each of the list costs a hash.
+    headers
+        .keys()
+        .filter(|name| FORWARDED.contains(name))
         .filter_map(|name| Some((name.clone(), headers.get(name)?.clone())))
         .collect()
+}
+
+/// The headers, if any of them is one of ours: most requests have none, and each look costs a hash.
+pub(super) fn ours(headers: &HeaderMap) -> &HeaderMap {
+    static NONE: LazyLock<HeaderMap> = LazyLock::new(HeaderMap::new);
+    let is_ours = |name: &HeaderName| name.as_str().starts_with("x-segue-");
+    if headers.keys().any(is_ours) {
+        headers
+    } else {
+        &NONE
+    }
 }
 
 /// The client's place in a trace, if it says just one.

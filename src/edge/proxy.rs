@@ -227,6 +227,9 @@ impl Edge {
 
     /// What an exchange may take under the quotas that hold for its caller.
     fn purse(&self, quotas: &Arc<Quotas>, caller: &Caller<'_>) -> Result<Purse, Refusal> {
+        if quotas.all.is_empty() {
+            return Ok(Purse::default());
+        }
         let purse = self.0.ledger.admit(quotas, caller, Now::read());
         purse
             .map_err(|short| Refusal::from(&short).left(remainder::refused(&short, quotas, caller)))
@@ -265,20 +268,21 @@ impl Edge {
             &self.0.samples,
         );
         let headers = &session.req_header().headers;
+        let ours = inbound::ours(headers);
         let about = dialect::about(&request);
-        let live = Arc::clone(live.form(&desk::facts(key, headers, &about)));
+        let live = Arc::clone(live.form(&desk::facts(key, ours, &about)));
         exchange.record.variant.clone_from(&live.route().variant);
-        exchange.record.session = inbound::name(headers, &inbound::SESSION).map(Pseudonym::of);
+        exchange.record.session = inbound::name(ours, &inbound::SESSION).map(Pseudonym::of);
         exchange.record.user = about.user.as_deref().map(Pseudonym::of);
         let caller = Caller {
             key,
             route: &request.model,
             user: about.user.as_deref(),
-            session: inbound::name(headers, &inbound::SESSION),
+            session: inbound::name(ours, &inbound::SESSION),
         };
         // A bad request is not counted as one.
-        let fallback = inbound::fallback(headers)?;
-        let drill = drill::asked(&generation.settings.drills, key, headers)?;
+        let fallback = inbound::fallback(ours)?;
+        let drill = drill::asked(&generation.settings.drills, key, ours)?;
         let purse = self.purse(&generation.settings.quotas, &caller)?;
         exchange.purse = purse.clone();
         Ok(Admitted::Chat(Box::new(Chat {

@@ -139,10 +139,10 @@ impl Turn<'_> {
         ask.body.iter().map(Bytes::len).sum()
     }
 
-    /// Waits for `work` as long as no clock runs out.
+    /// Waits for `work` as long as no clock runs out. Not for work that comes again and again.
     async fn waited<T>(&mut self, work: impl Future<Output = T> + Send) -> Result<T, Why> {
         let outside = pending::<Infallible>();
-        match self.watch.race(Instant::now(), None, work, outside).await {
+        match self.watch.race(self.begun, None, work, outside).await {
             Raced::Done(done) => Ok(done),
             Raced::Outside(never) => match never {},
             Raced::Expired(expired) => Err(Why::Expired(expired)),
