@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::edge_stage::{Process, metric, page, shows};
-use crate::support::{Client, PATIENCE, post};
+use crate::support::{Answer, Client, PATIENCE, post};
 
 /// How long without `SEGUE_SOAK`.
 const SLICE: Duration = Duration::from_secs(6);
@@ -66,21 +66,15 @@ async fn client(address: SocketAddr, lane: u64, begun: Instant, until: Instant, 
                 } else {
                     ""
                 };
-                kept.send(&ask("shaky", how)).await;
-                let answer = kept.answer().await;
-                assert_eq!((answer.status, answer.complete), (200, true), "{answer:?}");
+                served(&mut kept, address, &ask("shaky", how)).await;
             }
             1 | 4 | 7 => {
-                kept.send(&ask("model", "\"stream\":true,")).await;
-                let answer = kept.answer().await;
-                assert_eq!((answer.status, answer.complete), (200, true), "{answer:?}");
+                let answer = served(&mut kept, address, &ask("model", "\"stream\":true,")).await;
                 assert_eq!(answer.events().last().unwrap(), "[DONE]");
             }
             _ => {
                 let at = Instant::now();
-                kept.send(&ask("quick", "")).await;
-                let answer = kept.answer().await;
-                assert_eq!((answer.status, answer.complete), (200, true), "{answer:?}");
+                served(&mut kept, address, &ask("quick", "")).await;
                 let time = (at - begun).as_secs_f64();
                 tally.times.lock().push((time, at.elapsed()));
             }
@@ -88,6 +82,17 @@ async fn client(address: SocketAddr, lane: u64, begun: Instant, until: Instant, 
         // Traffic, not saturation: what is measured are the exchanges, not their queue.
         sleep(Duration::from_millis(40 + number * 7 % 50)).await;
     }
+}
+
+/// Asks on a connection that is kept until it is told to go: after so many requests it is.
+async fn served(kept: &mut Client, address: SocketAddr, request: &[u8]) -> Answer {
+    kept.send(request).await;
+    let answer = kept.answer().await;
+    assert_eq!((answer.status, answer.complete), (200, true), "{answer:?}");
+    if answer.header("connection") == Some("close") {
+        *kept = Client::connect(address).await;
+    }
+    answer
 }
 
 /// Asks for a stream and leaves in the middle of it, by FIN or RST.
