@@ -58,7 +58,7 @@ async fn ask(world: &World, id: &str, scripts: [&str; 2], extra: &str) -> Answer
     client.answer().await
 }
 
-/// Exchanges that go in every way; what is sampled of them.
+/// Exchanges that go in every way, one after the other; what is sampled of them, in that order.
 async fn told(rules: &str) -> (String, Vec<Value>) {
     let (world, folder) = sampled(rules).await;
     let answer = format!("tokens=9,canary={ANSWER}");
@@ -66,12 +66,13 @@ async fn told(rules: &str) -> (String, Vec<Value>) {
     let page = format!("status=502,type={MEDIA},body=\"<b>{WORDS}</b>\"");
     let cut = format!("{answer},cut@2");
     let stream = "\"stream\":true,";
-    for (id, scripts, extra, status) in [
+    let exchanges = [
         ("plain", [&*answer, &answer], "", 200),
         ("rescued", [&*failing, &answer], "", 200),
         ("streamed", [&*cut, &answer], stream, 200),
         ("failed", [&*failing, &page], "", 502),
-    ] {
+    ];
+    for (id, scripts, extra, status) in exchanges {
         let told = ask(&world, id, scripts, extra).await;
         assert_eq!(told.status, status, "{id}: {}", told.text());
     }
@@ -79,7 +80,15 @@ async fn told(rules: &str) -> (String, Vec<Value>) {
     let path = folder.path().join("samples.jsonl");
     let mode = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    read(&path)
+    let (text, mut lines) = read(&path);
+    // A client has its answer before the exchange is booked: the next one may be booked first.
+    let asked = |line: &Value| {
+        exchanges
+            .iter()
+            .position(|(id, ..)| line["request_id"] == *id)
+    };
+    lines.sort_by_key(asked);
+    (text, lines)
 }
 
 fn read(path: &Path) -> (String, Vec<Value>) {
