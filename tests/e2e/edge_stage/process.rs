@@ -38,9 +38,18 @@ impl Process {
         config: &str,
         environment: &[(&str, &str)],
     ) -> Self {
+        Self::spawn_by(Command::new(program), folder, config, environment)
+    }
+
+    /// The same with a command that becomes the binary, arguments to come.
+    pub fn spawn_by(
+        mut command: Command,
+        folder: TempDir,
+        config: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let path = folder.path().join("segue.yaml");
         fs::write(&path, config).unwrap();
-        let mut command = Command::new(program);
         command.args(["run", "-c"]).arg(&path);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         Self::launch(command, folder, environment)

@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::cage::Cage;
 use super::{HONEST, Stage, chat, connect, of, served};
 use crate::edge_stage::shows;
 use crate::support::{Client, PATIENCE, post};
@@ -46,7 +47,7 @@ async fn large_bodies_are_shed_before_memory_runs_out() {
             160 << 20,
         ),
     );
-    let stage = Stage::new(limits).await;
+    let stage = Stage::within(Cage::new(most), limits).await;
     let text = "x".repeat(size - 100);
     let body = format!(r#"{{"model":"model","messages":[{{"role":"user","content":"{text}"}}]}}"#);
     let fields = format!("authorization: Bearer {HONEST}\r\nconnection: close\r\n");
@@ -75,6 +76,7 @@ async fn large_bodies_are_shed_before_memory_runs_out() {
         peak >> 20
     );
     assert!(peak < most, "{peak}");
+    assert_eq!(stage.cage.as_ref().map_or(0, Cage::kills), 0);
     assert!(count(Fate::Shed) > 0 && count(Fate::Served) > 0);
     shows(stage.admin, "segue_buffered_bytes", 0.0).await;
     served(&mut Client::connect(stage.plain).await).await;

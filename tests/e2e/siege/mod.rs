@@ -3,6 +3,7 @@
 //! A slice of seconds, a tenth of the strength: what must hold whatever the machine does. With
 //! `SEGUE_SIEGE=full` (`.ci/run siege`) all of it, and the honest clients' times are held to what is promised.
 
+mod cage;
 mod cost;
 mod floods;
 mod memory;
@@ -17,6 +18,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use self::cage::Cage;
 use crate::edge_stage::{Authority, Http2, Process, metric, page};
 use crate::support::{Client, PATIENCE, post};
 
@@ -41,6 +43,8 @@ fn of<T>(full: T, slice: T) -> T {
 struct Stage {
     sim: Sim,
     process: Process,
+    /// Gone after the process.
+    cage: Option<Cage>,
     plain: SocketAddr,
     secure: SocketAddr,
     admin: SocketAddr,
@@ -49,6 +53,11 @@ struct Stage {
 
 impl Stage {
     async fn new(limits: &str) -> Self {
+        Self::within(None, limits).await
+    }
+
+    /// The same inside a control group, where there is one.
+    async fn within(cage: Option<Cage>, limits: &str) -> Self {
         let options = Options {
             journal: 0,
             ..Options::default()
@@ -67,7 +76,12 @@ impl Stage {
              providers:\n  sim: {{ dialect: openai, base_url: \"http://{provider}/v1\", private_peers: true }}\n\
              routes: {{ model: sim/m, endless: \"sim/sim:tokens=inf,token_bytes=16KiB\" }}\n{limits}\n"
         );
-        let process = Process::spawn(folder, &config, &[]);
+        let program = env!("CARGO_BIN_EXE_segue");
+        let command = match &cage {
+            Some(cage) => cage.command(program),
+            None => Command::new(program),
+        };
+        let process = Process::spawn_by(command, folder, &config, &[]);
         let admin = process.admin().await;
         let plain = process.address().await;
         let second = process.said_times("listening on ", 2).await;
@@ -76,6 +90,7 @@ impl Stage {
         Self {
             sim,
             process,
+            cage,
             plain,
             secure,
             admin,
@@ -187,7 +202,8 @@ impl Times {
     }
 }
 
-/// Attackers on a thread that yields to all others: what they spend is another machine's.
+/// Attackers on a thread that yields to all others: what they spend is another machine's. At a low
+/// priority it would still run to the end of its slice, milliseconds, while others wait.
 fn elsewhere<F>(attackers: Vec<F>) -> JoinSet<()>
 where
     F: Future<Output = ()> + Send + 'static,
@@ -195,11 +211,11 @@ where
     let (end, ended) = oneshot::channel();
     std::thread::spawn(move || {
         let thread = nix::unistd::gettid().to_string();
-        let renice = Command::new("renice")
-            .args(["-n", "19", "-p", &thread])
+        let idle = Command::new("chrt")
+            .args(["--idle", "--pid", "0", &thread])
             .output()
             .unwrap();
-        assert!(renice.status.success(), "{renice:?}");
+        assert!(idle.status.success(), "{idle:?}");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
