@@ -3,7 +3,7 @@
 //! The rooms, in the order a request meets them. Imports run down only, floor by floor
 //! (`tests/architecture.rs` keeps it so): `cli`, `config`, `edge`, `relay`, `route`, then
 //! `dialect`, `account` and `telemetry`, then `exchange`, and at the bottom `upstream`, `sse`,
-//! `json`, `units`, `secret` and `sim`.
+//! `json`, `hex`, `units`, `secret` and `sim`.
 
 pub mod account;
 pub mod cli;
@@ -11,6 +11,7 @@ pub mod config;
 pub mod dialect;
 pub mod edge;
 pub mod exchange;
+pub mod hex;
 pub mod json;
 pub mod relay;
 pub mod route;

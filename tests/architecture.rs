@@ -29,7 +29,7 @@ const FLOORS: [&[&str]; 9] = [
     &["route"],
     &["dialect", "account", "telemetry"],
     &["exchange"],
-    &["upstream", "sse", "json", "units", "secret", "sim"],
+    &["upstream", "sse", "json", "hex", "units", "secret", "sim"],
 ];
 const NAMES_PINGORA: [&str; 4] = ["edge", "upstream", "main", "cli"];
 const NAMES_STATUS: [&str; 5] = ["edge", "upstream", "sim", "cli", "main"];

@@ -21,6 +21,8 @@ pub mod allowance;
 #[path = "../../src/upstream/breaker/mod.rs"]
 pub mod breaker;
 pub mod exchange;
+#[path = "../../src/hex.rs"]
+mod hex;
 #[path = "../../src/units/mod.rs"]
 pub mod units;
 

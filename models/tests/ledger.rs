@@ -85,7 +85,7 @@ fn admit(ledger: &Arc<Ledger>, quotas: &Arc<Quotas>, now: Now) -> Purse {
         user: None,
         session: None,
     };
-    ledger.admit(quotas, &caller, now).unwrap()
+    ledger.admit(quotas, &caller, || now).unwrap()
 }
 
 /// What is spent and set aside.

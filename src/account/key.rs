@@ -1,11 +1,12 @@
 //! A client key: its digest, its name, and what it may use.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq};
+
+use crate::hex;
 
 /// The SHA-256 of a client key.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,11 +33,7 @@ impl Digest {
     /// The digest as a config has it, but for `sha256:` before it. It proves nothing: whoever has
     /// it cannot call.
     pub fn to_hex(self) -> String {
-        self.0.iter().fold(String::new(), |mut hex, byte| {
-            // A string takes all that is written to it.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex::digits(&self.0).collect()
     }
 
     /// Whether it is the same, in a time that does not tell how much of it is.

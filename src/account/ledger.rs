@@ -112,7 +112,7 @@ impl Ledger {
         self: &Arc<Self>,
         quotas: &Arc<Quotas>,
         caller: &Caller<'_>,
-        now: Now,
+        now: impl FnOnce() -> Now,
     ) -> Result<Purse, Short> {
         let holding = quotas.all.iter().enumerate();
         let owners: SmallVec<[_; 4]> = holding
@@ -129,7 +129,7 @@ impl Ledger {
             };
             shared.share(|prefix| owners.iter().filter_map(|it| seat(prefix, it)).collect())
         });
-        let admitted = self.book.lock().admit(quotas, owners.into_iter(), now);
+        let admitted = self.book.lock().admit(quotas, owners.into_iter(), now());
         Ok(Purse::new(&self.book, quotas, admitted?, share))
     }
 

@@ -179,15 +179,13 @@ impl Purse {
 
     /// What is left of the tightest limits.
     pub fn left(&self) -> Left {
-        self.0
-            .as_ref()
-            .map_or_else(Left::default, |held| held.left(Now::read()))
+        self.left_at(Now::read)
     }
 
     /// What is left of the tightest limits at a moment.
-    pub fn left_at(&self, now: Now) -> Left {
+    pub fn left_at(&self, now: impl FnOnce() -> Now) -> Left {
         let held = self.0.as_ref();
-        held.map_or_else(Left::default, |held| held.left(now))
+        held.map_or_else(Left::default, |held| held.left(now()))
     }
 }
 

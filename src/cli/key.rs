@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::account::Digest;
 use crate::cli::exit::{failed, unwritten};
+use crate::hex;
 
 /// What a key of ours begins with, so that scanners for leaked secrets know it.
 const PREFIX: &str = "sk-segue-";
@@ -56,12 +57,10 @@ fn new(name: &str) -> ExitCode {
 
 /// The key of these bytes.
 fn written(bytes: &[u8; RANDOM]) -> Zeroizing<String> {
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let digits = digits.filter_map(|digit| char::from_digit(u32::from(digit), 16));
     // All of the room at once: a buffer that grows leaves copies behind.
     let mut key = Zeroizing::new(String::with_capacity(PREFIX.len() + 2 * RANDOM));
     key.push_str(PREFIX);
-    key.extend(digits);
+    key.extend(hex::digits(bytes));
     key
 }
 

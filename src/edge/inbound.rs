@@ -15,6 +15,7 @@ use pingora_http::RequestHeader;
 
 use crate::account::{Key, Keys, Rejected};
 use crate::exchange::{Dialect, Fault, FaultKind, Task};
+use crate::hex;
 use crate::relay::{FORWARDED, Fallback};
 use crate::telemetry::TRACEPARENT;
 
@@ -116,15 +117,9 @@ fn fresh_id() -> String {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let count = COUNTER.fetch_add(1, Ordering::Relaxed);
     let drawn = KEYS.each_ref().map(|key| key.hash_one(count).to_be_bytes());
-    // Without the machinery of `format!`, which took 15 times as long.
-    let halves = drawn
-        .iter()
-        .flatten()
-        .flat_map(|byte| [byte >> 4, byte & 15]);
-    let digits = halves.filter_map(|half| char::from_digit(half.into(), 16));
     let mut id = String::with_capacity(36);
     id.push_str("req_");
-    id.extend(digits);
+    id.extend(hex::digits(drawn.as_flattened()));
     id
 }
 

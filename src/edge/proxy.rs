@@ -227,10 +227,7 @@ impl Edge {
 
     /// What an exchange may take under the quotas that hold for its caller.
     fn purse(&self, quotas: &Arc<Quotas>, caller: &Caller<'_>) -> Result<Purse, Refusal> {
-        if quotas.all.is_empty() {
-            return Ok(Purse::default());
-        }
-        let purse = self.0.ledger.admit(quotas, caller, Now::read());
+        let purse = self.0.ledger.admit(quotas, caller, Now::read);
         purse
             .map_err(|short| Refusal::from(&short).left(remainder::refused(&short, quotas, caller)))
     }

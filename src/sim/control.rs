@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::sim::entry::{End, Entry, Stage, hex};
+use crate::hex;
+use crate::sim::entry::{End, Entry, Stage};
 use crate::sim::head::Head;
 use crate::sim::journal::Journal;
 use crate::sim::script::{self, ParseError, Script};
@@ -170,7 +171,8 @@ fn shown(name: &str, value: &str) -> String {
         .iter()
         .any(|secret| name.eq_ignore_ascii_case(secret));
     if secret {
-        format!("sha256:{}", hex(&Sha256::digest(value)))
+        let digits = hex::digits(&Sha256::digest(value)).collect::<String>();
+        format!("sha256:{digits}")
     } else {
         value.to_owned()
     }

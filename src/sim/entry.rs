@@ -9,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 
+use crate::hex;
 use crate::sim::head;
 use crate::sim::script::Script;
 use crate::sim::truth::Truth;
@@ -230,9 +231,10 @@ impl Entry {
     /// The SHA-256 of the whole body in hexadecimal digits, once it is complete.
     pub fn body_sha256(&self) -> Option<String> {
         let body = self.body.get()?;
-        Some(hex(&body
+        let digest = body
             .digest
-            .unwrap_or_else(|| Sha256::digest(&body.kept).into())))
+            .unwrap_or_else(|| Sha256::digest(&body.kept).into());
+        Some(hex::digits(&digest).collect())
     }
 
     /// What was done with it, once that was chosen.
@@ -329,18 +331,6 @@ impl fmt::Debug for Entry {
     }
 }
 
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // A String takes every letter: writing to it cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -365,7 +355,7 @@ mod tests {
             assert_eq!(entry.body(), &body[..size.min(KEPT_BODY)]);
             assert_eq!(
                 entry.body_sha256().unwrap(),
-                hex(&Sha256::digest(&body)),
+                hex::digits(&Sha256::digest(&body)).collect::<String>(),
                 "{size}"
             );
         }

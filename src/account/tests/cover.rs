@@ -4,7 +4,7 @@ use super::*;
 
 fn everybody(all: Quota) -> (Arc<Ledger>, Arc<Quotas>, Purse) {
     let (ledger, quotas) = (Arc::<Ledger>::default(), quotas([all]));
-    let purse = ledger.admit(&quotas, &user("one"), noon()).unwrap();
+    let purse = ledger.admit(&quotas, &user("one"), noon).unwrap();
     (ledger, quotas, purse)
 }
 
@@ -16,7 +16,7 @@ fn who_no_quota_holds_for_is_bound_by_nothing() {
         ..quota("other", Scope::Key("other".into()))
     }]);
     let own = key("own");
-    let purse = ledger.admit(&quotas, &caller(&own), noon()).unwrap();
+    let purse = ledger.admit(&quotas, &caller(&own), noon).unwrap();
     assert!(!purse.is_bounded() && purse.affords(MicroUsd(u64::MAX)));
     assert_eq!(purse.left(), super::super::Left::default());
     assert_eq!(purse.assumed_output(), Tokens(4096));
@@ -79,16 +79,16 @@ fn an_exchange_is_admitted_by_all_quotas_or_taken_of_by_none() {
     };
     let quotas = quotas([many, one]);
     let now = noon();
-    let first = ledger.admit(&quotas, &user("one"), now).unwrap();
+    let first = ledger.admit(&quotas, &user("one"), || now).unwrap();
     for _ in 0..3 {
-        let refused = ledger.admit(&quotas, &user("one"), now).unwrap_err();
+        let refused = ledger.admit(&quotas, &user("one"), || now).unwrap_err();
         assert_eq!(refused, short("chat", Scarce::Requests, Some(60 * SECOND)));
     }
     let other = Caller {
         route: "other",
         ..user("one")
     };
-    let purse = ledger.admit(&quotas, &other, now).unwrap();
+    let purse = ledger.admit(&quotas, &other, || now).unwrap();
     let left = ledger.status(&quotas, now)[0].running;
     assert_eq!(left, 2, "those who were refused have left");
     drop(first);
@@ -98,14 +98,14 @@ fn an_exchange_is_admitted_by_all_quotas_or_taken_of_by_none() {
         .map(|one| one.running)
         .collect();
     assert_eq!(running, [1, 0]);
-    let left = purse.left_at(now).requests.unwrap();
+    let left = purse.left_at(|| now).requests.unwrap();
     assert_eq!(
         (left.limit, left.remaining),
         (10, 8),
         "nor did it cost a request"
     );
     let later = after(now, 60 * SECOND);
-    assert!(ledger.admit(&quotas, &user("one"), later).is_ok());
+    assert!(ledger.admit(&quotas, &user("one"), || later).is_ok());
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn a_place_is_free_again_when_its_exchange_ends() {
         each: Each::User,
         ..quota("places", Scope::All)
     }]);
-    let admit = |name| ledger.admit(&quotas, &user(name), noon());
+    let admit = |name| ledger.admit(&quotas, &user(name), noon);
     let (one, _two) = (admit("a").unwrap(), admit("a").unwrap());
     let refused = admit("a").unwrap_err();
     assert_eq!(refused, short("places", Scarce::Concurrency, Some(SECOND)));
@@ -132,7 +132,7 @@ fn where_no_place_is_none_becomes_free() {
         concurrent: Some(0),
         ..quota("shut", Scope::All)
     }]);
-    let refused = Arc::<Ledger>::default().admit(&quotas, &user("a"), noon());
+    let refused = Arc::<Ledger>::default().admit(&quotas, &user("a"), noon);
     assert_eq!(
         refused.unwrap_err(),
         short("shut", Scarce::Concurrency, None)
@@ -222,7 +222,7 @@ fn the_ceiling_counts_all_attempts_of_one_exchange_and_of_no_other() {
         ..quota("own", Scope::Key("own".into()))
     }]);
     let (own, now) = (key("own"), noon());
-    let purse = ledger.admit(&quotas, &caller(&own), now).unwrap();
+    let purse = ledger.admit(&quotas, &caller(&own), || now).unwrap();
     spend(&purse, cost(40), Fate::Wasted, now).unwrap();
     let first = purse.cover_at(cost(30), || now).unwrap();
     let hedge = purse.cover_at(cost(30), || now).unwrap();
@@ -233,7 +233,7 @@ fn the_ceiling_counts_all_attempts_of_one_exchange_and_of_no_other() {
     assert!(purse.affords(MicroUsd(30)) && !purse.affords(MicroUsd(31)));
     first.settle_at(Some(&bill(0, 10)), Fate::Delivered, || now);
     assert!(purse.affords(MicroUsd(50)) && !purse.affords(MicroUsd(51)));
-    let next = ledger.admit(&quotas, &caller(&own), now).unwrap();
+    let next = ledger.admit(&quotas, &caller(&own), || now).unwrap();
     assert!(next.affords(MicroUsd(100)));
 }
 
@@ -279,7 +279,7 @@ fn callers_pay_for_what_they_got_and_routes_for_what_was_thrown_away_too() {
             waste,
             ..Quotas::default()
         });
-        let purse = ledger.admit(&quotas, &caller(&own), noon()).unwrap();
+        let purse = ledger.admit(&quotas, &caller(&own), noon).unwrap();
         spend(&purse, cost(1), Fate::Delivered, noon()).unwrap();
         spend(&purse, cost(10), Fate::Wasted, noon()).unwrap();
         let spent = all
@@ -305,7 +305,7 @@ fn an_attempt_is_covered_in_all_quotas_or_in_none() {
         },
     ]);
     let now = noon();
-    let purse = ledger.admit(&quotas, &user("one"), now).unwrap();
+    let purse = ledger.admit(&quotas, &user("one"), || now).unwrap();
     let claim = Claim {
         tokens: Tokens(10),
         cost: MicroUsd(51),
@@ -356,7 +356,7 @@ fn headers_are_told_of_the_tightest_quota() {
             ..quota("chat", Scope::Route("chat".into()))
         },
     ]);
-    let purse = ledger.admit(&quotas, &user("one"), Now::read()).unwrap();
+    let purse = ledger.admit(&quotas, &user("one"), Now::read).unwrap();
     let left = purse.left();
     let (requests, tokens) = (left.requests.unwrap(), left.tokens.unwrap());
     assert_eq!((requests.limit, requests.remaining), (6, 5));

@@ -12,7 +12,7 @@ fn daily(amount: u64, each: Each) -> Arc<Quotas> {
 }
 
 fn pay(ledger: &Arc<Ledger>, quotas: &Arc<Quotas>, name: &str, amount: u64) -> Result<(), Short> {
-    let purse = ledger.admit(quotas, &user(name), noon())?;
+    let purse = ledger.admit(quotas, &user(name), noon)?;
     spend(&purse, cost(amount), Fate::Delivered, noon())
 }
 
@@ -63,8 +63,8 @@ fn each_user_has_a_budget_of_his_own_and_those_without_a_name_share_one() {
         user: None,
         ..user("")
     };
-    let purse = ledger.admit(&quotas, &nobody, noon()).unwrap();
-    let other = ledger.admit(&quotas, &nobody, noon()).unwrap();
+    let purse = ledger.admit(&quotas, &nobody, noon).unwrap();
+    let other = ledger.admit(&quotas, &nobody, noon).unwrap();
     spend(&purse, cost(100), Fate::Delivered, noon()).unwrap();
     assert!(!other.affords_at(MicroUsd(1), noon));
     let status = &ledger.status(&quotas, noon())[0];
@@ -79,7 +79,7 @@ fn a_budget_is_near_its_end_from_four_fifths_on_for_whoever_is_nearest() {
     pay(&ledger, &quotas, "b", 79).unwrap();
     let budget = || ledger.status(&quotas, noon())[0].budgets[0];
     assert!(!budget().is_near());
-    let purse = ledger.admit(&quotas, &user("b"), noon()).unwrap();
+    let purse = ledger.admit(&quotas, &user("b"), noon).unwrap();
     let stake = purse.cover_at(cost(1), noon).unwrap();
     assert!(budget().is_near() && budget().share < 0.81);
     drop(stake);
@@ -181,13 +181,13 @@ fn counts_like_new_go_first_and_those_of_all_together_last() {
 fn a_count_in_use_is_never_thrown_out() {
     let ledger = Arc::new(Ledger::holding(2));
     let quotas = daily(100, Each::User);
-    let one = ledger.admit(&quotas, &user("one"), noon()).unwrap();
-    let two = ledger.admit(&quotas, &user("two"), noon()).unwrap();
-    let refused = ledger.admit(&quotas, &user("three"), noon()).unwrap_err();
+    let one = ledger.admit(&quotas, &user("one"), noon).unwrap();
+    let two = ledger.admit(&quotas, &user("two"), noon).unwrap();
+    let refused = ledger.admit(&quotas, &user("three"), noon).unwrap_err();
     assert_eq!(refused, short("day", Scarce::Concurrency, Some(SECOND)));
     spend(&one, cost(60), Fate::Delivered, noon()).unwrap();
     drop(two);
-    let three = ledger.admit(&quotas, &user("three"), noon()).unwrap();
+    let three = ledger.admit(&quotas, &user("three"), noon).unwrap();
     spend(&three, cost(70), Fate::Delivered, noon()).unwrap();
     assert!(!one.affords_at(MicroUsd(41), noon) && one.affords_at(MicroUsd(40), noon));
     assert!(!three.affords_at(MicroUsd(31), noon) && three.affords_at(MicroUsd(30), noon));
@@ -206,12 +206,12 @@ fn who_is_refused_for_want_of_a_count_leaves_no_trace() {
         ..quota("each", Scope::All)
     };
     let quotas = quotas([all, each]);
-    let one = ledger.admit(&quotas, &user("one"), noon()).unwrap();
+    let one = ledger.admit(&quotas, &user("one"), noon).unwrap();
     for _ in 0..3 {
-        let refused = ledger.admit(&quotas, &user("two"), noon()).unwrap_err();
+        let refused = ledger.admit(&quotas, &user("two"), noon).unwrap_err();
         assert_eq!(&*refused.quota, "each");
     }
     drop(one);
-    assert!(ledger.admit(&quotas, &user("two"), noon()).is_ok());
+    assert!(ledger.admit(&quotas, &user("two"), noon).is_ok());
     assert_eq!(ledger.status(&quotas, noon())[0].running, 0);
 }

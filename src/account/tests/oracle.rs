@@ -157,7 +157,7 @@ proptest! {
             .iter()
             .map(|key| {
                 let who = Caller { key: key.as_ref(), ..user("one") };
-                ledger.admit(&quotas, &who, start).unwrap()
+                ledger.admit(&quotas, &who, || start).unwrap()
             })
             .collect();
         let (mut naive, mut stakes) = (Naive::default(), Vec::new());

@@ -21,7 +21,7 @@ fn dollar() -> Arc<Quotas> {
 fn drain(ledger: &Arc<Ledger>, quotas: &Arc<Quotas>, number: u64) -> u64 {
     let mut billed = 0;
     for turn in number.. {
-        let purse = ledger.admit(quotas, &user("one"), noon()).unwrap();
+        let purse = ledger.admit(quotas, &user("one"), noon).unwrap();
         let claim = 1 + turn * 7919 % 4000;
         let Ok(stake) = purse.cover_at(cost(claim), noon) else {
             return billed;
@@ -71,7 +71,7 @@ async fn five_hundred_tasks_at_the_last_cent_get_as_many_as_it_is_enough_for() {
     let tasks = (0..MANY).map(|_| {
         let (ledger, quotas) = (Arc::clone(&ledger), Arc::clone(&quotas));
         tokio::spawn(async move {
-            let purse = ledger.admit(&quotas, &user("one"), Now::read()).unwrap();
+            let purse = ledger.admit(&quotas, &user("one"), Now::read).unwrap();
             let Ok(stake) = purse.cover(cost(30_000)).await else {
                 return 0;
             };

@@ -123,7 +123,7 @@ async fn a_large_prompt_is_hashed_whole_and_kept_in_part() {
     let digest = <sha2::Sha256 as sha2::Digest>::digest(body.as_bytes());
     assert_eq!(
         entry.body_sha256().unwrap(),
-        crate::sim::entry::hex(&digest)
+        crate::hex::digits(&digest).collect::<String>()
     );
 }
 

@@ -104,12 +104,12 @@ impl Samples {
         let Some(asked) = asked else {
             return;
         };
-        let file = Arc::clone(&asked.file);
         let replies = record.attempts.iter_mut();
         let heads = replies.map(|attempt| attempt.reply.take_head()).collect();
         let Some(why) = asked.rules.wants(record) else {
             return;
         };
+        let file = Arc::clone(&asked.file);
         let length = asked.body.len();
         let body = (asked.rules.bodies == Bodies::Told).then(|| {
             let mut head = Head::new(&self.room);
