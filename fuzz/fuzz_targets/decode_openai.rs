@@ -1,68 +1,12 @@
-//! Any bytes as a provider's answer: no panic, nothing told of what is malformed, no good end
-//! after a failure, and the same events however the stream is cut.
+//! Any bytes as an OpenAI provider's answer: see `decode`.
 //!
 //! Good seeds: `tests/fixtures/openai`.
 
 #![no_main]
 
-use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use segue::dialect::{self, Stream, Told, Voices};
-use segue::exchange::{Delivery, Dialect, Event, Task, UsageWish};
-use segue::sse::Decoder;
-use segue::units::ByteSize;
+use segue::exchange::{Dialect, Task};
 
-fuzz_target!(|bytes: &[u8]| {
-    // The last byte says where to cut, so that a recorded stream is a seed as it is.
-    let cut = bytes.len() * usize::from(bytes.last().copied().unwrap_or(0)) / 256;
-    let (head, tail) = bytes.split_at(cut);
-    assert_eq!(transcript(&[head, tail]), transcript(&[bytes]));
+mod decode;
 
-    let mut told = 0_usize;
-    let read = dialect::whole(
-        &voices(Delivery::Whole),
-        &Bytes::copy_from_slice(bytes),
-        &mut |_| told += 1,
-    );
-    assert_eq!(read.is_ok(), told > 0);
-    let failure = dialect::failure(Dialect::OpenAi, 500, bytes);
-    assert!(failure.message.is_none_or(|message| message.len() <= 1024));
-});
-
-fn voices(delivery: Delivery) -> Voices<'static> {
-    Voices::alike(Dialect::OpenAi, Task::Chat, delivery)
-}
-
-/// What was told, a line an event.
-fn transcript(pieces: &[&[u8]]) -> Vec<String> {
-    let mut decoder = Decoder::new(ByteSize::mib(1));
-    let mut stream = Stream::new(&voices(Delivery::Stream(UsageWish::Asked)));
-    let mut lines = Vec::new();
-    let mut failed = false;
-    for piece in pieces {
-        decoder.push(Bytes::copy_from_slice(piece));
-        while let Ok(Some(frame)) = decoder.next_frame() {
-            failed |= read(&mut stream, &frame, &mut lines);
-            assert!(!failed || !stream.finished());
-        }
-    }
-    while let Ok(Some(frame)) = decoder.finish() {
-        failed |= read(&mut stream, &frame, &mut lines);
-    }
-    assert!(!failed || !stream.finished());
-    lines.push(stream.finished().to_string());
-    lines
-}
-
-/// Says whether the frame told of a failure.
-fn read(stream: &mut Stream, frame: &segue::sse::Frame, lines: &mut Vec<String>) -> bool {
-    let before = lines.len();
-    let mut failed = false;
-    let carry = stream.frame(frame, &mut |event| {
-        failed |= matches!(event, Event::Failed(_));
-        lines.push(format!("{event:?}"));
-    });
-    assert_eq!(carry.is_ok(), lines.len() > before);
-    assert_eq!(carry == Ok(Told::Failure), failed);
-    failed
-}
+fuzz_target!(|bytes: &[u8]| decode::check(Dialect::OpenAi, &[Task::Chat], bytes));

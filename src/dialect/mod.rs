@@ -26,6 +26,8 @@ mod tokens;
 mod voices;
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod needs_tests;
 #[cfg(test)]
 mod tests;

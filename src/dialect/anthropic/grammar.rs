@@ -190,32 +190,3 @@ fn add(block: &mut Block, delta: &Value) -> Result<(), String> {
     }
     Ok(())
 }
-
-/// What a test compares with its snapshot.
-pub(super) fn golden(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    let folder = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/src/dialect/anthropic/snapshots"
-    );
-    settings.set_snapshot_path(folder);
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
-
-/// The recorded bytes of this folder below `tests/fixtures/anthropic`, by name.
-pub(super) fn fixtures(folder: &str, extension: &str) -> Vec<(String, Bytes)> {
-    let root = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let entries = std::fs::read_dir(root.join("tests/fixtures/anthropic").join(folder)).unwrap();
-    let mut found: Vec<_> = entries
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (name, std::fs::read(path).unwrap().into())
-        })
-        .collect();
-    found.sort();
-    found
-}

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::grammar::{fixtures, golden};
 use super::{build, parse, promise};
+use crate::dialect::golden::{fixtures, golden};
 use crate::dialect::promise::{Promise, PromisedText};
 use crate::dialect::{self, Recipient, Unfit};
 use crate::exchange::{Delivery, Dialect, FaultKind, Form, Need, Request, Task, UsageWish};
@@ -165,9 +165,10 @@ fn a_count_goes_to_its_own_path_and_keeps_what_it_says_of_streams() {
 
 #[test]
 fn each_recorded_request_means_what_its_snapshot_says() {
-    for (name, bytes) in fixtures("requests", "json") {
+    for (name, bytes) in fixtures("anthropic/requests", "json") {
         let request = parsed(bytes);
         golden(
+            "anthropic",
             &format!("request_{name}"),
             &format!("{:#?}\n", parse::conversation(&request)),
         );

@@ -7,8 +7,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{schema, translated};
-use crate::dialect::anthropic::grammar::{fixtures, golden};
 use crate::dialect::anthropic::parse;
+use crate::dialect::golden::{fixtures, golden};
 use crate::dialect::profile::Profile;
 use crate::dialect::{Recipient, Unfit};
 use crate::exchange::{
@@ -109,7 +109,7 @@ fn each_recorded_request_is_written_again_as_its_snapshot_says() {
         max_output: Some(Tokens(512)),
         ..Abilities::UNKNOWN
     };
-    for (name, bytes) in fixtures("requests", "json") {
+    for (name, bytes) in fixtures("anthropic/requests", "json") {
         let request = parse::request(Task::Chat, bytes).unwrap();
         let Ok(conversation) = parse::conversation(&request) else {
             continue;
@@ -119,7 +119,7 @@ fn each_recorded_request_is_written_again_as_its_snapshot_says() {
                 Ok((body, dropped)) => format!("{body:#}\ndropped: {dropped:?}\n"),
                 Err(unfit) => format!("{unfit:?}\n"),
             };
-            golden(&format!("built_{name}_{generation}"), &told);
+            golden("anthropic", &format!("built_{name}_{generation}"), &told);
         }
     }
 }

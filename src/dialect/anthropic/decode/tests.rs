@@ -6,26 +6,11 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{Stream, whole};
-use crate::dialect::anthropic::grammar::{fixtures, golden};
+use crate::dialect::golden::{fixtures, frames, golden};
 use crate::dialect::{Carry, Malformed};
 use crate::exchange::{Event, Task};
 use crate::sse::{Decoder, Frame};
 use crate::units::ByteSize;
-
-fn frames(pieces: &[Bytes]) -> Vec<Frame> {
-    let mut decoder = Decoder::new(ByteSize::kib(64));
-    let mut frames = Vec::new();
-    for piece in pieces {
-        decoder.push(piece.clone());
-        while let Some(frame) = decoder.next_frame().unwrap() {
-            frames.push(frame);
-        }
-    }
-    while let Some(frame) = decoder.finish().unwrap() {
-        frames.push(frame);
-    }
-    frames
-}
 
 /// One line for each frame, with whether the answer is finished after it, and one for each event.
 fn transcript(pieces: &[Bytes]) -> String {
@@ -66,14 +51,18 @@ fn told(data: impl Into<Bytes>) -> Result<Vec<String>, Malformed> {
 
 #[test]
 fn each_recorded_stream_says_what_its_snapshot_says() {
-    for (name, bytes) in fixtures("", "sse") {
-        golden(&format!("stream_{name}"), &transcript(&[bytes]));
+    for (name, bytes) in fixtures("anthropic", "sse") {
+        golden(
+            "anthropic",
+            &format!("stream_{name}"),
+            &transcript(&[bytes]),
+        );
     }
 }
 
 #[test]
 fn each_recorded_whole_answer_says_what_its_snapshot_says() {
-    for (name, bytes) in fixtures("", "json") {
+    for (name, bytes) in fixtures("anthropic", "json") {
         let task = if name == "count" {
             Task::Count
         } else {
@@ -83,13 +72,17 @@ fn each_recorded_whole_answer_says_what_its_snapshot_says() {
         let read = whole(task, &bytes, &mut |event| {
             writeln!(out, "{event:?}").unwrap();
         });
-        golden(&format!("whole_{name}"), &format!("{out}{read:?}\n"));
+        golden(
+            "anthropic",
+            &format!("whole_{name}"),
+            &format!("{out}{read:?}\n"),
+        );
     }
 }
 
 #[test]
 fn a_stream_cut_anywhere_says_the_same() {
-    for (name, bytes) in fixtures("", "sse") {
+    for (name, bytes) in fixtures("anthropic", "sse") {
         let expected = transcript(std::slice::from_ref(&bytes));
         for cut in 0..=bytes.len() {
             let pieces = [bytes.slice(..cut), bytes.slice(cut..)];
@@ -102,7 +95,7 @@ fn a_stream_cut_anywhere_says_the_same() {
 
 #[test]
 fn no_stream_is_finished_before_its_stop_reason() {
-    for (name, bytes) in fixtures("", "sse") {
+    for (name, bytes) in fixtures("anthropic", "sse") {
         let mut stream = Stream::new();
         let mut ended = false;
         for frame in frames(&[bytes]) {

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use super::{STOP, Teller, fault, fault_event, model, models, words};
 use crate::dialect::anthropic::decode;
-use crate::dialect::anthropic::grammar::{Block, Heard, fixtures, golden, read};
+use crate::dialect::anthropic::grammar::{Block, Heard, read};
+use crate::dialect::golden::{fixtures, golden};
 use crate::dialect::voices::{Label, Voices};
 use crate::dialect::{Stream, Told};
 use crate::exchange::{
@@ -146,7 +147,7 @@ const STREAMED: Delivery = Delivery::Stream(UsageWish::Asked);
 
 #[test]
 fn each_recorded_stream_is_told_again_as_its_snapshot_says() {
-    for (name, bytes) in fixtures("", "sse") {
+    for (name, bytes) in fixtures("anthropic", "sse") {
         let bytes = [bytes];
         let Some(streamed) = retold(&bytes, STREAMED) else {
             continue;
@@ -155,14 +156,18 @@ fn each_recorded_stream_is_told_again_as_its_snapshot_says() {
         let whole = retold(&bytes, Delivery::Whole).unwrap();
         let whole: Value = serde_json::from_slice(&whole).unwrap();
         let streamed = String::from_utf8(streamed.to_vec()).unwrap();
-        golden(&format!("retold_{name}"), &format!("{streamed}{whole:#}\n"));
+        golden(
+            "anthropic",
+            &format!("retold_{name}"),
+            &format!("{streamed}{whole:#}\n"),
+        );
     }
 }
 
 /// That the events are the same wherever it is cut is shown beside the decoder.
 #[test]
 fn a_stream_cut_anywhere_is_told_the_same() {
-    for (name, bytes) in fixtures("", "sse") {
+    for (name, bytes) in fixtures("anthropic", "sse") {
         for delivery in [STREAMED, Delivery::Whole] {
             let expected = retold(std::slice::from_ref(&bytes), delivery);
             for cut in (0..=bytes.len()).step_by(13) {
@@ -177,7 +182,7 @@ fn a_stream_cut_anywhere_is_told_the_same() {
 
 #[test]
 fn each_recorded_whole_answer_is_told_as_a_stream_and_whole_again() {
-    for (name, bytes) in fixtures("", "json") {
+    for (name, bytes) in fixtures("anthropic", "json") {
         let voices = Voices {
             form: Form::Whole,
             ..voices(STREAMED)
@@ -191,6 +196,7 @@ fn each_recorded_whole_answer_is_told_as_a_stream_and_whole_again() {
         let whole: Value = serde_json::from_slice(&super::whole(&answer, &LABEL)).unwrap();
         let streamed = String::from_utf8(streamed.to_vec()).unwrap();
         golden(
+            "anthropic",
             &format!("retold_whole_{name}"),
             &format!("{streamed}{whole:#}\n"),
         );
@@ -199,7 +205,7 @@ fn each_recorded_whole_answer_is_told_as_a_stream_and_whole_again() {
 
 #[test]
 fn what_goes_between_two_of_this_format_is_not_touched() {
-    for (name, bytes) in fixtures("", "sse") {
+    for (name, bytes) in fixtures("anthropic", "sse") {
         let mut stream = Stream::new(&Voices::alike(Dialect::Anthropic, Task::Chat, STREAMED));
         let mut decoder = Decoder::new(ByteSize::kib(64));
         decoder.push(bytes.clone());
@@ -418,7 +424,7 @@ fn the_words_for_every_kind_of_fault() {
     for kind in KINDS {
         writeln!(all, "{kind:?}: {}", words(kind)).unwrap();
     }
-    golden("words", &all);
+    golden("anthropic", "words", &all);
 }
 
 #[test]

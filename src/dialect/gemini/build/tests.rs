@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{path, translated};
+use crate::dialect::golden::golden;
 use crate::dialect::{Ask, Profile, Recipient, Unfit};
 use crate::exchange::{
     Abilities, Conversation, Dialect, Effort, Form, Format, Need, Part, Prefill, Sampled, Sampling,
@@ -428,19 +429,11 @@ fn pretty(ask: &Ask) -> String {
     out
 }
 
-fn golden(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
-
 #[test]
 fn each_conversation_becomes_the_body_in_its_snapshot() {
     for (name, conversation) in conversations() {
         let ask = translated(&conversation, &to("gemini-3.5-flash")).unwrap();
-        golden(&format!("request_{name}"), &pretty(&ask));
+        golden("gemini", &format!("request_{name}"), &pretty(&ask));
     }
 }
 
@@ -457,7 +450,7 @@ fn older_models_get_no_signature_and_schemas_in_the_subset() {
         ("no_signature", "gemini-2.5-pro", pick("results_first")),
     ] {
         let ask = translated(&conversation, &to(model)).unwrap();
-        golden(&format!("request_{name}"), &pretty(&ask));
+        golden("gemini", &format!("request_{name}"), &pretty(&ask));
     }
     let mut profile = Profile::PLAIN;
     profile.name = "gemini-openapi".into();

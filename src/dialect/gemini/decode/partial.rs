@@ -2,12 +2,12 @@
 //! `streamFunctionCallArguments`, each a JSON path and what is added there.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialect::carry::Malformed;
+use crate::dialect::gemini::quote;
 use crate::dialect::leaf::Leaf;
 
 /// The most bytes of pieces that a call is put together from.
@@ -176,11 +176,6 @@ impl Node {
             }
         }
     }
-}
-
-fn quote(text: &str, out: &mut String) {
-    // A string is always JSON, and writing to one never fails.
-    let _ = write!(out, "{}", serde_json::Value::from(text));
 }
 
 /// The steps of a path: `$.a.b[0]['c d']`.

@@ -1,48 +1,17 @@
 //! Every stream in `tests/fixtures/gemini`, whole and cut, and what hostile bytes may do.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::PathBuf;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{Stream, whole};
 use crate::dialect::carry::{Carry, Malformed};
+use crate::dialect::golden::{fixtures, frames, golden};
 use crate::dialect::{classify, failure};
 use crate::exchange::{Class, Dialect, Event};
-use crate::sse::{Decoder, Frame};
-use crate::units::{ByteSize, Tokens};
-
-fn fixtures(extension: &str) -> Vec<(String, Bytes)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gemini");
-    let mut found: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (name, fs::read(path).unwrap().into())
-        })
-        .collect();
-    found.sort();
-    found
-}
-
-fn frames(pieces: &[Bytes]) -> Vec<Frame> {
-    let mut decoder = Decoder::new(ByteSize::kib(64));
-    let mut frames = Vec::new();
-    for piece in pieces {
-        decoder.push(piece.clone());
-        while let Some(frame) = decoder.next_frame().unwrap() {
-            frames.push(frame);
-        }
-    }
-    while let Some(frame) = decoder.finish().unwrap() {
-        frames.push(frame);
-    }
-    frames
-}
+use crate::sse::Frame;
+use crate::units::Tokens;
 
 /// One line for each frame, with whether the answer is finished after it, and one for each event.
 fn transcript(pieces: &[Bytes]) -> String {
@@ -80,34 +49,30 @@ fn told(data: impl Into<Bytes>) -> Result<Vec<String>, Malformed> {
     Ok(events)
 }
 
-fn golden(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
-
 #[test]
 fn each_recorded_stream_says_what_its_snapshot_says() {
-    for (name, bytes) in fixtures("sse") {
-        golden(&format!("stream_{name}"), &transcript(&[bytes]));
+    for (name, bytes) in fixtures("gemini", "sse") {
+        golden("gemini", &format!("stream_{name}"), &transcript(&[bytes]));
     }
 }
 
 #[test]
 fn each_recorded_whole_answer_says_what_its_snapshot_says() {
-    for (name, bytes) in fixtures("json") {
+    for (name, bytes) in fixtures("gemini", "json") {
         let mut out = String::new();
         let read = whole(&bytes, &mut |event| writeln!(out, "{event:?}").unwrap());
         assert_eq!(read.is_ok(), !out.is_empty(), "{name}");
-        golden(&format!("whole_{name}"), &format!("{out}{read:?}\n"));
+        golden(
+            "gemini",
+            &format!("whole_{name}"),
+            &format!("{out}{read:?}\n"),
+        );
     }
 }
 
 #[test]
 fn a_stream_cut_anywhere_says_the_same() {
-    for (name, bytes) in fixtures("sse") {
+    for (name, bytes) in fixtures("gemini", "sse") {
         let expected = transcript(std::slice::from_ref(&bytes));
         for cut in 0..=bytes.len() {
             let pieces = [bytes.slice(..cut), bytes.slice(cut..)];
@@ -121,7 +86,7 @@ fn a_stream_cut_anywhere_says_the_same() {
 /// A stream that breaks off anywhere is finished only if the frame with the last end was whole.
 #[test]
 fn no_stream_is_finished_before_its_last_end() {
-    for (name, bytes) in fixtures("sse") {
+    for (name, bytes) in fixtures("gemini", "sse") {
         let mut stream = Stream::new();
         for frame in frames(&[bytes]) {
             let before = stream.finished();
@@ -138,7 +103,7 @@ fn no_stream_is_finished_before_its_last_end() {
 
 #[test]
 fn every_recorded_error_has_its_class() {
-    let (_, list) = fixtures("list").pop().unwrap();
+    let (_, list) = fixtures("gemini", "list").pop().unwrap();
     let list: Vec<serde_json::Value> = serde_json::from_slice(&list).unwrap();
     assert!(list.len() >= 20);
     for case in list {

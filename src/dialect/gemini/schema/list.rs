@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::dialect::gemini::quote;
 use crate::dialect::leaf::Leaf;
 
 /// The most schemas in one, counted after inlining.
@@ -66,10 +67,4 @@ pub(super) fn strings(texts: &[Cow<'_, str>], out: &mut String) {
         quote(text, out);
     }
     out.push(']');
-}
-
-/// Writes a text as a JSON string.
-pub(super) fn quote(text: &str, out: &mut String) {
-    // A string is always JSON.
-    out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }

@@ -20,7 +20,8 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 
 use self::draft::Draft;
-use self::list::{MAX_SCHEMAS, fields, items, quote, strings};
+use self::list::{MAX_SCHEMAS, fields, items, strings};
+use crate::dialect::gemini::quote;
 
 /// The most levels of a schema.
 const MAX_DEPTH: usize = 32;

@@ -1,14 +1,14 @@
 //! Requests into neutral words and out again, and what profiles make of them.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
-use std::{fs, iter};
+use std::iter;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{same, translated};
+use crate::dialect::golden::{fixtures, golden};
 use crate::dialect::openai::parse;
 use crate::dialect::profile::{OwnChange, Paths, Profile};
 use crate::dialect::{Ask, Recipient, Unfit};
@@ -30,33 +30,11 @@ fn recipient<'a>(profile: &'a Profile, request: &Request) -> Recipient<'a> {
     }
 }
 
-fn cases() -> Vec<(String, Bytes)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/openai_requests");
-    let mut found: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (name, fs::read(path).unwrap().into())
-        })
-        .collect();
-    found.sort();
-    found
-}
-
-fn golden(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
-
 /// Each recorded request: its neutral words, and the body that a plain provider of this format
 /// and one of each kind of profile would get.
 #[test]
 fn each_recorded_request_says_what_its_snapshot_says() {
-    for (name, body) in cases() {
+    for (name, body) in fixtures("openai_requests", "json") {
         let task = if name.starts_with("completion") {
             Task::Completion
         } else {
@@ -83,14 +61,14 @@ fn each_recorded_request_says_what_its_snapshot_says() {
                 }
             }
         }
-        golden(&format!("request_{name}"), &out);
+        golden("openai", &format!("request_{name}"), &out);
     }
 }
 
 /// What is translated into the same format is read as the same conversation again.
 #[test]
 fn a_translated_request_says_the_same_again() {
-    for (name, body) in cases() {
+    for (name, body) in fixtures("openai_requests", "json") {
         if name.starts_with("completion") {
             continue;
         }

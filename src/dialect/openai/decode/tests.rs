@@ -1,48 +1,17 @@
 //! Every stream in `tests/fixtures/openai`, whole and cut, and what hostile bytes may do.
 
 use std::fmt::Write as _;
-use std::fs;
-use std::path::PathBuf;
 
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::{Stream, whole};
 use crate::dialect::failure::failure;
+use crate::dialect::golden::{fixtures, frames, golden};
 use crate::dialect::{Carry, Malformed};
 use crate::exchange::{Event, Failure, Task, Usage};
-use crate::sse::{Decoder, Frame};
-use crate::units::{ByteSize, Tokens};
-
-fn fixtures(extension: &str) -> Vec<(String, Bytes)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/openai");
-    let mut found: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (name, fs::read(path).unwrap().into())
-        })
-        .collect();
-    found.sort();
-    found
-}
-
-fn frames(pieces: &[Bytes]) -> Vec<Frame> {
-    let mut decoder = Decoder::new(ByteSize::kib(64));
-    let mut frames = Vec::new();
-    for piece in pieces {
-        decoder.push(piece.clone());
-        while let Some(frame) = decoder.next_frame().unwrap() {
-            frames.push(frame);
-        }
-    }
-    while let Some(frame) = decoder.finish().unwrap() {
-        frames.push(frame);
-    }
-    frames
-}
+use crate::sse::Frame;
+use crate::units::Tokens;
 
 /// One line for each frame, with whether the answer is finished after it, and one for each event.
 fn transcript(pieces: &[Bytes]) -> String {
@@ -80,35 +49,31 @@ fn told(data: impl Into<Bytes>) -> Result<Vec<String>, Malformed> {
     Ok(events)
 }
 
-fn golden(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
-
 #[test]
 fn each_recorded_stream_says_what_its_snapshot_says() {
-    for (name, bytes) in fixtures("sse") {
-        golden(&format!("stream_{name}"), &transcript(&[bytes]));
+    for (name, bytes) in fixtures("openai", "sse") {
+        golden("openai", &format!("stream_{name}"), &transcript(&[bytes]));
     }
 }
 
 #[test]
 fn each_recorded_whole_answer_says_what_its_snapshot_says() {
-    for (name, bytes) in fixtures("json") {
+    for (name, bytes) in fixtures("openai", "json") {
         let mut out = String::new();
         let read = whole(Task::Chat, &bytes, &mut |event| {
             writeln!(out, "{event:?}").unwrap();
         });
-        golden(&format!("whole_{name}"), &format!("{out}{read:?}\n"));
+        golden(
+            "openai",
+            &format!("whole_{name}"),
+            &format!("{out}{read:?}\n"),
+        );
     }
 }
 
 #[test]
 fn a_stream_cut_anywhere_says_the_same() {
-    for (name, bytes) in fixtures("sse") {
+    for (name, bytes) in fixtures("openai", "sse") {
         let expected = transcript(std::slice::from_ref(&bytes));
         for cut in 0..=bytes.len() {
             let pieces = [bytes.slice(..cut), bytes.slice(cut..)];
@@ -123,7 +88,7 @@ fn a_stream_cut_anywhere_says_the_same() {
 /// but never before the frame with the last finish reason is whole.
 #[test]
 fn no_stream_is_finished_before_its_last_finish_reason() {
-    for (name, bytes) in fixtures("sse") {
+    for (name, bytes) in fixtures("openai", "sse") {
         let all = frames(&[bytes]);
         let mut stream = Stream::new(Task::Chat);
         let mut finished_at = None;

@@ -1,22 +1,19 @@
 //! Recorded streams and documents of this format, told again in our own words: what is told is read
 //! back as the same events, however the provider's bytes are cut.
 
-use std::fs;
-use std::path::PathBuf;
-
 use bytes::{Bytes, BytesMut};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::{Teller, whole};
+use crate::dialect::golden::{fixtures, frames, golden};
 use crate::dialect::openai::decode;
 use crate::dialect::voices::{Label, Voices};
 use crate::exchange::{
     Answer, AsideKind, Delivery, Dialect, Event, Finish, Form, Signed, Task, Trust, Usage,
     UsageWish,
 };
-use crate::sse::{Decoder, Frame};
-use crate::units::{ByteSize, Tokens};
+use crate::units::Tokens;
 
 const LABEL: Label<'static> = Label {
     id: "x1",
@@ -34,36 +31,6 @@ fn voices(task: Task, wish: UsageWish) -> Voices<'static> {
         task,
         label: LABEL,
     }
-}
-
-fn fixtures(extension: &str) -> Vec<(String, Bytes)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/openai");
-    let mut found: Vec<_> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|found| found == extension))
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (name, fs::read(path).unwrap().into())
-        })
-        .collect();
-    found.sort();
-    found
-}
-
-fn frames(pieces: &[Bytes]) -> Vec<Frame> {
-    let mut decoder = Decoder::new(ByteSize::kib(64));
-    let mut frames = Vec::new();
-    for piece in pieces {
-        decoder.push(piece.clone());
-        while let Some(frame) = decoder.next_frame().unwrap() {
-            frames.push(frame);
-        }
-    }
-    while let Some(frame) = decoder.finish().unwrap() {
-        frames.push(frame);
-    }
-    frames
 }
 
 /// The stream told again, and what it gathers to.
@@ -124,19 +91,11 @@ fn comparable(mut answer: Answer) -> Answer {
     answer
 }
 
-fn golden(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("../snapshots");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.bind(|| insta::assert_snapshot!(name, text));
-}
-
 #[test]
 fn each_recorded_stream_is_told_again_as_its_snapshot_says() {
-    for (name, bytes) in fixtures("sse") {
+    for (name, bytes) in fixtures("openai", "sse") {
         let (told, answer) = retold(&[bytes], Task::Chat, UsageWish::Asked);
-        golden(&format!("told_{name}"), &told);
+        golden("openai", &format!("told_{name}"), &told);
         let mut answer = comparable(answer);
         // The usage is told at the end, and what broke has none.
         answer.usage = answer.usage.filter(|_| told.ends_with("[DONE]\n\n"));
@@ -152,7 +111,7 @@ fn each_recorded_stream_is_told_again_as_its_snapshot_says() {
 
 #[test]
 fn a_stream_cut_anywhere_is_told_the_same() {
-    for (name, bytes) in fixtures("sse") {
+    for (name, bytes) in fixtures("openai", "sse") {
         let expected = retold(
             std::slice::from_ref(&bytes),
             Task::Chat,
@@ -178,10 +137,10 @@ fn a_stream_cut_anywhere_is_told_the_same() {
 
 #[test]
 fn each_recorded_answer_becomes_the_document_of_its_snapshot() {
-    let streams = fixtures("sse")
+    let streams = fixtures("openai", "sse")
         .into_iter()
         .map(|(name, bytes)| (name, retold(&[bytes], Task::Chat, UsageWish::Asked).1));
-    let documents = fixtures("json").into_iter().map(|(name, bytes)| {
+    let documents = fixtures("openai", "json").into_iter().map(|(name, bytes)| {
         let mut answer = Answer::default();
         let _ = decode::whole(Task::Chat, &bytes, &mut |event| answer.event(&event));
         (format!("whole_{name}"), answer)
@@ -189,6 +148,7 @@ fn each_recorded_answer_becomes_the_document_of_its_snapshot() {
     for (name, answer) in streams.chain(documents) {
         let document = whole(Task::Chat, &answer, &LABEL);
         golden(
+            "openai",
             &format!("document_{name}"),
             std::str::from_utf8(&document).unwrap(),
         );
@@ -212,13 +172,14 @@ fn each_recorded_answer_becomes_the_document_of_its_snapshot() {
 
 #[test]
 fn a_chat_is_told_as_a_plain_completion() {
-    let (_, bytes) = fixtures("sse")
+    let (_, bytes) = fixtures("openai", "sse")
         .into_iter()
         .find(|(name, _)| name == "text")
         .unwrap();
     let (told, answer) = retold(&[bytes], Task::Completion, UsageWish::Asked);
-    golden("completion_text", &told);
+    golden("openai", "completion_text", &told);
     golden(
+        "openai",
         "completion_text_whole",
         std::str::from_utf8(&whole(Task::Completion, &answer, &LABEL)).unwrap(),
     );
@@ -321,8 +282,9 @@ fn calls_are_counted_and_begin_with_id_type_and_name() {
         answer.event(event);
     }
     teller.end(&mut out);
-    golden("told_calls", std::str::from_utf8(&out).unwrap());
+    golden("openai", "told_calls", std::str::from_utf8(&out).unwrap());
     golden(
+        "openai",
         "document_calls",
         std::str::from_utf8(&whole(Task::Chat, &answer, &LABEL)).unwrap(),
     );
