@@ -29,6 +29,9 @@ impl ProxyHttp for Bare {
 }
 
 /// Serves until it is killed.
+///
+/// # Panics
+/// When it is not told where to listen and whom to ask.
 pub fn main() {
     let mut arguments = std::env::args()
         .skip(1)
