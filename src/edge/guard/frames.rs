@@ -15,8 +15,11 @@ const HEAD: usize = 9;
 const SPAN: Duration = Duration::from_secs(10);
 /// Streams that a client may reset in it.
 const RESETS: u32 = 200;
-/// Other frames in it that ask for nothing.
-const IDLE: u32 = 1_000;
+/// Other frames in it that ask for nothing, beside those that come with requests: each is work at once, an
+/// answer to a PING a packet of its own.
+const IDLE: u32 = 250;
+/// How many may come with a request, such as its priority.
+const BESIDE: u32 = 2;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -86,6 +89,9 @@ impl Frames {
         let [high, middle, low, kind, flags, ..] = self.head;
         self.skip = u32::from_be_bytes([0, high, middle, low]);
         let is_empty = self.skip == 0 && flags & END_STREAM == 0;
+        if kind == HEADERS {
+            self.idle = self.idle.saturating_sub(BESIDE);
+        }
         if matches!(kind, HEADERS | WINDOW_UPDATE) || kind == DATA && !is_empty {
             return Ok(());
         }
@@ -108,6 +114,7 @@ mod tests {
 
     use super::*;
 
+    const PRIORITY: u8 = 2;
     const PING: u8 = 6;
 
     fn frame(kind: u8, flags: u8, payload: usize) -> Vec<u8> {
@@ -139,7 +146,7 @@ mod tests {
             ("reset", frame(RST_STREAM, 0, 4), RESETS),
             ("ping", frame(PING, 0, 8), IDLE),
             ("settings", frame(4, 0, 6), IDLE),
-            ("priority", frame(2, 0, 5), IDLE),
+            ("priority", frame(PRIORITY, 0, 5), IDLE),
             ("continuation", frame(9, 0, 3), IDLE),
             ("of no known kind", frame(0x7f, 0, 1), IDLE),
             ("empty data", frame(DATA, 0, 0), IDLE),
@@ -150,6 +157,13 @@ mod tests {
         ] {
             assert_eq!(let_through(&mut begun(), &frame, now), most, "{name}");
         }
+    }
+
+    #[test]
+    fn what_comes_with_requests_is_not_counted() {
+        let now = Instant::now();
+        let request = [frame(HEADERS, 4, 30), frame(PRIORITY, 0, 5)].concat();
+        assert_eq!(let_through(&mut begun(), &request, now), 100_000);
     }
 
     #[test]
