@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use http::{HeaderName, HeaderValue, Version};
+use http::response::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version};
 use pingora_core::protocols::http::ServerSession;
 use pingora_error::ErrorType;
 use pingora_http::ResponseHeader;
@@ -34,6 +35,9 @@ const LEFT_OUT: HeaderName = HeaderName::from_static("x-segue-left-out");
 /// The official SDKs obey it whatever the status.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
+/// Room for the fields of most answers.
+const FIELDS: usize = 20;
+
 /// Written at once on HTTP/2, at most: Pingora's clock runs for all bytes of a write, and a client
 /// that is slow but steady is none that takes no byte. Not less, for each border is a small frame
 /// that comes back as a small window.
@@ -49,26 +53,22 @@ pub(super) fn is_read(session: &mut ServerSession) -> bool {
     session.is_body_done() && guard(session).is_none_or(|guard| guard.own_body().is_none())
 }
 
-/// A response head with what every answer carries.
-pub(super) fn head(
-    status: u16,
-    request_id: &str,
-    client: Dialect,
-) -> Result<Box<ResponseHeader>, ClientGone> {
+/// A response head with what every answer carries. It becomes Pingora's last of all: that one reads the
+/// name of each field anew that is put into it.
+pub(super) fn head(status: u16, request_id: &str, client: Dialect) -> Result<Parts, ClientGone> {
+    let (mut head, ()) = http::Response::new(()).into_parts();
     // A status of ours is always valid; a provider's was read by Pingora as one.
-    let mut head = ResponseHeader::build_no_case(status, Some(8)).map_err(|_| ClientGone)?;
-    insert(
-        &mut head,
-        CACHE_CONTROL,
-        HeaderValue::from_static("no-store"),
-    );
+    head.status = StatusCode::from_u16(status).map_err(|_| ClientGone)?;
+    head.headers = HeaderMap::with_capacity(FIELDS);
+    head.headers
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Ok(id) = HeaderValue::from_str(request_id) {
         if client == Dialect::Anthropic {
-            insert(&mut head, ANTHROPIC_REQUEST_ID, id.clone());
+            head.headers.insert(ANTHROPIC_REQUEST_ID, id.clone());
         }
-        insert(&mut head, REQUEST_ID, id);
+        head.headers.insert(REQUEST_ID, id);
     }
-    Ok(Box::new(head))
+    Ok(head)
 }
 
 /// Gives a client up that left or takes no more. Pingora would end the answer's framing, and a
@@ -82,35 +82,33 @@ pub(super) fn abandon(session: &mut ServerSession) {
     session.shutdown_with_reason(h2::Reason::CANCEL);
 }
 
-fn insert(head: &mut ResponseHeader, name: HeaderName, value: HeaderValue) {
-    // Fails only for a name that is no header name, which a `HeaderName` is.
-    let _ = head.insert_header(name, value);
-}
-
 /// Tells the client what it has left, where something bounds it.
-fn insert_left(head: &mut ResponseHeader, client: Dialect, left: &Left) {
+fn insert_left(head: &mut Parts, client: Dialect, left: &Left) {
     if *left == Left::default() {
         return;
     }
     for (name, value) in remainder::fields(client, left, SystemTime::now()) {
-        insert(head, name, value);
+        head.headers.insert(name, value);
     }
+}
+
+/// As Pingora takes it.
+fn whole(head: Parts) -> Box<ResponseHeader> {
+    Box::new(head.into())
 }
 
 /// Sends a JSON document, head and body in one write.
 pub(super) async fn json(
     session: &mut ServerSession,
-    mut head: Box<ResponseHeader>,
+    mut head: Parts,
     body: Bytes,
 ) -> Result<(), ClientGone> {
-    insert(
-        &mut head,
-        CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    insert(&mut head, CONTENT_LENGTH, HeaderValue::from(body.len()));
+    head.headers
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    head.headers
+        .insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     session
-        .write_response_header(head)
+        .write_response_header(whole(head))
         .await
         .map_err(|_| ClientGone)?;
     write(session, body, End::Yes).await
@@ -161,31 +159,27 @@ pub(super) async fn refuse(
     let mut head = head(status, request_id, dialect)?;
     insert_left(&mut head, dialect, &left);
     if let Some(wait) = fault.retry_after {
-        insert(
-            &mut head,
-            RETRY_AFTER,
-            HeaderValue::from(whole_seconds(wait)),
-        );
+        head.headers
+            .insert(RETRY_AFTER, HeaderValue::from(whole_seconds(wait)));
     }
     if let Some(again) = worth_again(fault.kind) {
-        insert(&mut head, SHOULD_RETRY, HeaderValue::from_static(again));
+        head.headers
+            .insert(SHOULD_RETRY, HeaderValue::from_static(again));
     }
     if let Some(trail) = trail {
         if let Ok(route) = HeaderValue::from_str(trail.route) {
-            insert(&mut head, ROUTE, route);
+            head.headers.insert(ROUTE, route);
         }
-        insert(&mut head, ATTEMPTS, HeaderValue::from(trail.attempts));
+        head.headers
+            .insert(ATTEMPTS, HeaderValue::from(trail.attempts));
     }
     // Owed with every 401 (RFC 9110 section 15.5.2).
     if fault.kind == FaultKind::Unauthorized {
-        insert(
-            &mut head,
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer"),
-        );
+        head.headers
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if let Some(allow) = allow {
-        insert(&mut head, ALLOW, HeaderValue::from_static(allow));
+        head.headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
     if !is_read(session) {
         session.set_keepalive(None);
@@ -261,34 +255,36 @@ impl<'a> Outbound<'a> {
         }
     }
 
-    fn head(&mut self, answer: &AnswerHead) -> Result<Box<ResponseHeader>, ClientGone> {
+    fn head(&mut self, answer: &AnswerHead) -> Result<Parts, ClientGone> {
         let mut head = head(answer.status, self.request_id, self.dialect)?;
-        insert(&mut head, ROUTE, self.route.clone());
+        head.headers.insert(ROUTE, self.route.clone());
         insert_left(&mut head, self.dialect, &self.purse.left());
         if let Some(target) = &answer.target
             && let Ok(target) = HeaderValue::from_str(target)
         {
-            insert(&mut head, TARGET, target);
+            head.headers.insert(TARGET, target);
         }
-        insert(&mut head, ATTEMPTS, HeaderValue::from(answer.attempts));
+        head.headers
+            .insert(ATTEMPTS, HeaderValue::from(answer.attempts));
         if let Some(reason) = answer.fallback_reason {
-            insert(&mut head, FALLBACK_REASON, HeaderValue::from_static(reason));
+            head.headers
+                .insert(FALLBACK_REASON, HeaderValue::from_static(reason));
         }
         for (name, list) in [(DROPPED, &answer.dropped), (LEFT_OUT, &answer.left_out)] {
             if let Ok(list) = HeaderValue::from_str(list)
                 && !list.is_empty()
             {
-                insert(&mut head, name, list);
+                head.headers.insert(name, list);
             }
         }
         if let Some(cost) = answer.cost
             && let Ok(cost) = HeaderValue::from_str(&cost.to_string())
         {
-            insert(&mut head, COST, cost);
+            head.headers.insert(COST, cost);
         }
         if let Some(held) = answer.held {
             let millis = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
-            insert(&mut head, HELD, HeaderValue::from(millis));
+            head.headers.insert(HELD, HeaderValue::from(millis));
         }
         // Who is told so now opens another connection, and sends nothing more on this one.
         if guard(self.session).is_some_and(Guard::is_closing) {
@@ -348,19 +344,17 @@ impl relay::Client for Outbound<'_> {
             Content::Events => "text/event-stream; charset=utf-8",
             Content::Json => "application/json",
         };
-        insert(
-            &mut head,
-            CONTENT_TYPE,
-            HeaderValue::from_static(content_type),
-        );
+        head.headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         // HTTP/1.0 knows no chunks: there the end of the connection ends the answer.
         if self.session.req_header().version == Version::HTTP_11 {
             let chunked = HeaderValue::from_static("chunked");
-            insert(&mut head, http::header::TRANSFER_ENCODING, chunked);
+            head.headers
+                .insert(http::header::TRANSFER_ENCODING, chunked);
         }
         self.cork();
         self.session
-            .write_response_header(head)
+            .write_response_header(whole(head))
             .await
             .map_err(|_| ClientGone)?;
         self.uncork();

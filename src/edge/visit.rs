@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use futures_util::FutureExt as _;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream, ServerApp};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::v2::server::{H2Options, default_h2_options};
@@ -112,11 +113,15 @@ impl HttpServerApp for Visit {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if session.is_http2() {
+        if let ServerSession::H2(stream) = &mut session {
             // Pingora knows no such limit there: the connection says GOAWAY as for a shutdown.
             let before = self.brought.fetch_add(1, Ordering::Relaxed);
             if before.saturating_add(1) >= self.most {
                 self.closing.send_replace(true);
+            }
+            // Opened and taken back at once: many of these are an attack, and each would be an exchange.
+            if stream.idle().now_or_never().is_some() {
+                return None;
             }
         } else if session.get_keepalive().is_some() {
             // The guard's clocks are the ones in the config; Pingora's own minute would cut them short.
