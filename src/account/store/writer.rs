@@ -284,12 +284,14 @@ impl Writer {
                 path.display()
             );
         }
-        shared.meters.failing.set(1);
         let mut failing = shared.failing.lock();
         let since = failing
             .as_ref()
             .map_or_else(SystemTime::now, |(since, _)| *since);
         *failing = Some((since, why));
+        drop(failing);
+        // Last: whoever sees the metric finds the reason.
+        shared.meters.failing.set(1);
     }
 
     fn recover(&self) {
