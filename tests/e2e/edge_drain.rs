@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use segue::sim::{End, Options, Sim, answer_text};
 use serde_json::Value;
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
 
-use crate::edge_stage::{Authority, Http2, Process, metric, page};
+use crate::edge_stage::{Authority, Frame, Frames, Http2, Process, metric, page};
 use crate::support::{Client, PATIENCE};
 
 async fn sim(script: &str) -> Sim {
@@ -102,12 +103,11 @@ async fn a_stream_past_the_deadline_ends_with_an_error_event_and_code_1() {
     assert!(matches!(entry.end(), Some(End::ClientClosed { .. })));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_does_not_hang_up_is_no_work_undone() {
+/// A process that serves HTTP/2, and a connection to it.
+async fn over_tls(sim: &Sim) -> (Process, TlsStream<TcpStream>) {
     let authority = Authority::new();
     let folder = tempfile::tempdir().unwrap();
     authority.write(folder.path(), "first", &["localhost"]);
-    let sim = sim("tokens=10").await;
     let config = Process::config(sim.address(), "").replacen(
         "\"127.0.0.1:0\" }",
         "\"127.0.0.1:0\", tls: { certificate: ./first.pem, key: ./first.key } }",
@@ -117,6 +117,56 @@ async fn a_client_that_does_not_hang_up_is_no_work_undone() {
     let address = process.address().await;
     let caller = authority.caller().alpn(&[b"h2"]);
     let stream = caller.call(address, "localhost").await.unwrap();
+    (process, stream)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_crosses_the_end_of_its_connection_is_served() {
+    let sim = sim("tokens=3").await;
+    let (process, stream) = over_tls(&sim).await;
+    let mut client = Frames::over(stream).await;
+    let body = br#"{"model":"model","messages":[{"role":"user","content":"hi"}]}"#;
+    let ask = async |client: &mut Frames, stream: u32| {
+        let fields = [
+            (":method", "POST"),
+            (":scheme", "https"),
+            (":path", "/v1/chat/completions"),
+            (":authority", "localhost"),
+            ("content-type", "application/json"),
+        ];
+        client.head(stream, &fields, 0).await;
+        let end = Frame::END_STREAM;
+        client.send(Frame::DATA, end, stream, body).await;
+    };
+    ask(&mut client, 1).await;
+    let mut others = Vec::new();
+    while !client.of(1, &mut others).await.expect("an answer").ends() {}
+    process.signal("TERM");
+    let ping = loop {
+        let frame = client.next().await.expect("a ping");
+        if frame.kind == Frame::PING {
+            break frame;
+        }
+    };
+    // As clients do that have a request in their queue: the answer first, then what waits.
+    client.send(Frame::PING, 1, 0, &ping.payload).await;
+    ask(&mut client, 3).await;
+    let head = client.of(3, &mut others).await.expect("an answer");
+    assert_eq!(head.status(), Some(200));
+    while !client.of(3, &mut others).await.expect("the rest").ends() {}
+    // The last stream that is served is named, and the connection ends.
+    while let Some(frame) = client.next().await {
+        others.push(frame);
+    }
+    let last = others.iter().rfind(|frame| frame.kind == Frame::GOAWAY);
+    assert_eq!(last.unwrap().payload[..4], [0, 0, 0, 3]);
+    assert_eq!(process.exit().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_hang_up_is_no_work_undone() {
+    let sim = sim("tokens=10").await;
+    let (process, stream) = over_tls(&sim).await;
     let client = Http2::over(stream).await;
     assert_eq!(client.chat("").await.status, 200);
     process.signal("TERM");

@@ -75,9 +75,7 @@ async fn upgrades_under_load_lose_no_connection_and_no_stream() {
         succeeded(&process, upgrade).await;
         load.more(48).await;
     }
-    let seen = std::sync::Arc::clone(&load.seen);
     let answers = load.stop().await;
-    let sent_away = seen.sent_away.load(std::sync::atomic::Ordering::Relaxed);
     let status = page(admin, "/status").await.json();
     let heirs = process.heirs();
     assert_eq!(heirs.len(), upgrades);
@@ -87,9 +85,7 @@ async fn upgrades_under_load_lose_no_connection_and_no_stream() {
     );
     assert_eq!(status["listeners"].as_array().unwrap().len(), 2);
     assert_eq!(process.gone().await, 0, "what was under way was finished");
-    println!(
-        "{upgrades} upgrades, {answers} answers, none lost; {sent_away} sent away unprocessed"
-    );
+    println!("{upgrades} upgrades, {answers} answers, none lost");
 }
 
 #[tokio::test(flavor = "multi_thread")]

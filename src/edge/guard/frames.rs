@@ -1,10 +1,13 @@
-//! Counts the frames of an HTTP/2 client that make work and ask for nothing.
+//! Follows the frames of an HTTP/2 client: counts those that make work and ask for nothing, keeps its answers to a PING
+//! back (`pong`).
 //!
 //! Pure: bytes and the time come in. Behind it, each frame costs more than it cost to send: a stream
 //! opened and reset is a request, a PING an answer, an empty DATA frame a wake. The frames that an
 //! honest client sends as it reads and writes (HEADERS, DATA, `WINDOW_UPDATE`) have bounds elsewhere.
 
 use std::time::{Duration, Instant};
+
+use super::pong::Pong;
 
 /// The client's preface (RFC 9113 section 3.4), which is no frame.
 const PREFACE: u32 = 24;
@@ -25,7 +28,9 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
+const END_HEADERS: u8 = 4;
 
 /// What one client has sent.
 #[derive(Debug)]
@@ -35,6 +40,9 @@ pub(super) struct Frames {
     /// The begin of a frame's head, and how much of it there is.
     head: [u8; HEAD],
     come: usize,
+    /// Whether a block of fields has begun and not ended: only its continuation may come (section 4.3).
+    in_fields: bool,
+    pub(super) pong: Pong,
     /// Since when it is counted.
     begun: Option<Instant>,
     resets: u32,
@@ -51,6 +59,8 @@ impl Default for Frames {
             skip: PREFACE,
             head: [0; HEAD],
             come: 0,
+            in_fields: false,
+            pong: Pong::None,
             begun: None,
             resets: 0,
             idle: 0,
@@ -59,19 +69,27 @@ impl Default for Frames {
 }
 
 impl Frames {
-    /// Goes on with what came at `now`.
+    /// Whether a frame may stand here.
+    pub(super) fn is_between(&self) -> bool {
+        self.skip == 0 && self.come == 0 && !self.in_fields
+    }
+
+    /// Goes on with what came at `now`, and spoils an answer to a PING in it.
     ///
     /// # Errors
     /// There is too much of it: the connection deserves no more time.
-    pub(super) fn see(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), Flood> {
+    pub(super) fn see(&mut self, mut bytes: &mut [u8], now: Instant) -> Result<(), Flood> {
         while !bytes.is_empty() {
             let here = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
             let skipped = self.skip.min(here);
             self.skip -= skipped;
-            bytes = bytes.get(skipped as usize..).unwrap_or_default();
-            let taken = bytes.len().min(HEAD - self.come);
-            let (head, rest) = bytes.split_at_checked(taken).unwrap_or_default();
-            for (place, byte) in self.head.iter_mut().skip(self.come).zip(head) {
+            let (payload, rest) = bytes
+                .split_at_mut_checked(skipped as usize)
+                .unwrap_or_default();
+            self.pong.payload(payload);
+            let taken = rest.len().min(HEAD - self.come);
+            let (head, rest) = rest.split_at_mut_checked(taken).unwrap_or_default();
+            for (place, byte) in self.head.iter_mut().skip(self.come).zip(&*head) {
                 *place = *byte;
             }
             self.come += taken;
@@ -88,6 +106,10 @@ impl Frames {
     fn frame(&mut self, now: Instant) -> Result<(), Flood> {
         let [high, middle, low, kind, flags, ..] = self.head;
         self.skip = u32::from_be_bytes([0, high, middle, low]);
+        self.pong.head(self.head);
+        if matches!(kind, HEADERS | CONTINUATION) {
+            self.in_fields = flags & END_HEADERS == 0;
+        }
         let is_empty = self.skip == 0 && flags & END_STREAM == 0;
         if kind == HEADERS {
             self.idle = self.idle.saturating_sub(BESIDE);
@@ -116,6 +138,7 @@ mod tests {
 
     const PRIORITY: u8 = 2;
     const PING: u8 = 6;
+    const ACK: u8 = 1;
 
     fn frame(kind: u8, flags: u8, payload: usize) -> Vec<u8> {
         let [_, high, middle, low] = u32::try_from(payload).unwrap().to_be_bytes();
@@ -127,7 +150,7 @@ mod tests {
     fn begun() -> Frames {
         let mut frames = Frames::default();
         frames
-            .see(&[0xff; PREFACE as usize], Instant::now())
+            .see(&mut [0xff; PREFACE as usize], Instant::now())
             .unwrap();
         frames
     }
@@ -135,7 +158,7 @@ mod tests {
     /// How many of these frames are let through at `now`.
     fn let_through(frames: &mut Frames, frame: &[u8], now: Instant) -> u32 {
         (0..100_000)
-            .take_while(|_| frames.see(frame, now).is_ok())
+            .take_while(|_| frames.see(&mut frame.to_vec(), now).is_ok())
             .fold(0, |count, _| count + 1)
     }
 
@@ -171,7 +194,7 @@ mod tests {
         let (reset, now) = (frame(RST_STREAM, 0, 4), Instant::now());
         for (wait, more) in [(Duration::from_millis(9_999), 0), (SPAN, RESETS)] {
             let mut frames = begun();
-            frames.see(&reset.repeat(RESETS as usize), now).unwrap();
+            frames.see(&mut reset.repeat(RESETS as usize), now).unwrap();
             assert_eq!(let_through(&mut frames, &reset, now + wait), more);
         }
     }
@@ -185,7 +208,7 @@ mod tests {
         let [_, high, middle, low] = u32::try_from(inside.len()).unwrap().to_be_bytes();
         data.splice(..3, [high, middle, low]);
         data.extend(inside);
-        assert_eq!(frames.see(&data, now), Ok(()));
+        assert_eq!(frames.see(&mut data, now), Ok(()));
         assert_eq!(frames.resets, 0);
         assert_eq!(
             let_through(&mut frames, &frame(RST_STREAM, 0, 4), now),
@@ -193,22 +216,73 @@ mod tests {
         );
     }
 
+    #[test]
+    fn an_answer_to_a_ping_is_kept_and_given_between_frames() {
+        let (mut frames, now) = (begun(), Instant::now());
+        let pong = [&[0, 0, 8, PING, ACK, 0, 0, 0, 0][..], b"12345678"].concat();
+        let mut passed = pong.clone();
+        frames.see(&mut passed, now).unwrap();
+        assert_eq!((&passed[..HEAD], passed.len()), (&pong[..HEAD], pong.len()));
+        assert!(
+            passed
+                .iter()
+                .zip(&pong)
+                .skip(HEAD)
+                .all(|(now, then)| now != then)
+        );
+        assert!(frames.pong.is_kept());
+
+        // A second one is not ours to keep.
+        frames.see(&mut pong.clone(), now).unwrap();
+        for (part, is_between) in [
+            (frame(HEADERS, 0, 2), false),
+            (frame(CONTINUATION, 0, 2), false),
+            (frame(CONTINUATION, END_HEADERS, 2), true),
+            (frame(DATA, 0, 2)[..5].to_vec(), false),
+            (frame(DATA, 0, 2)[5..].to_vec(), true),
+            (frame(DATA, 0, 2)[..HEAD].to_vec(), false),
+        ] {
+            frames.see(&mut part.clone(), now).unwrap();
+            assert_eq!(frames.is_between(), is_between, "after {part:?}");
+        }
+        assert_eq!(frames.pong.give().map(Vec::from), Some(pong));
+        assert_eq!(frames.pong.give(), None);
+    }
+
+    #[test]
+    fn nothing_else_is_touched() {
+        let mut frames = begun();
+        for other in [
+            frame(PING, 0, 8),
+            [&[0, 0, 7, PING, ACK, 0, 0, 0, 0][..], b"1234567"].concat(),
+            frame(4, ACK, 0),
+            frame(DATA, ACK, 8),
+        ] {
+            let mut passed = other.clone();
+            frames.see(&mut passed, Instant::now()).unwrap();
+            assert_eq!(passed, other);
+            assert!(!frames.pong.is_kept());
+        }
+    }
+
     proptest! {
         #[test]
         fn a_cut_changes_nothing(
-            kinds in prop::collection::vec((0..12_u8, 0..40_usize), 0..60),
+            kinds in prop::collection::vec((0..12_u8, 0..6_u8, prop_oneof![0..40_usize, Just(8)]), 0..60),
             cut in 1..50_usize,
         ) {
             let now = Instant::now();
             let mut wire = vec![b'x'; PREFACE as usize];
-            for (kind, payload) in kinds {
-                wire.extend(frame(kind, 0, payload));
+            for (kind, flags, payload) in kinds {
+                wire.extend(frame(kind, flags, payload));
             }
             let (mut whole, mut pieces) = (Frames::default(), Frames::default());
-            whole.see(&wire, now).unwrap();
-            for piece in wire.chunks(cut) {
+            let mut cut_up = wire.clone();
+            whole.see(&mut wire, now).unwrap();
+            for piece in cut_up.chunks_mut(cut) {
                 pieces.see(piece, now).unwrap();
             }
+            prop_assert_eq!(wire, cut_up);
             prop_assert_eq!(format!("{whole:?}"), format!("{pieces:?}"));
         }
     }

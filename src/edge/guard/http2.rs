@@ -1,21 +1,26 @@
-//! HTTP/2: how a connection begins, and that it is no flood. All else has limits in its own framing.
+//! HTTP/2: how a connection begins, that it is no flood, and that its end crosses no request. All else has limits in its
+//! own framing.
 
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use log::debug;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::frames::Flood;
+use super::pong::PONG;
 use super::{Guard, Phase, pour};
 
 /// RFC 9113 section 3.4, and the frame header of the SETTINGS that must follow.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const PREFACE_AND_SETTINGS: usize = PREFACE.len() + 9;
+
+/// How long an answer to a PING is kept back: for what the client's queue holds, and a scheduler that lets it wait.
+const KEPT: Duration = Duration::from_millis(100);
 
 impl Guard {
     /// Waits for an HTTP/2 client's preface and the head of its SETTINGS.
@@ -41,14 +46,29 @@ impl Guard {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        // Looked at in any case: this sets its timer.
+        let is_due = self.frames.pong.is_kept() && self.patience.poll_passed(cx).is_ready();
+        if is_due
+            && self.frames.is_between()
+            && buf.remaining() >= PONG
+            && let Some(frame) = self.frames.pong.give()
+        {
+            buf.put_slice(&frame);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         if self.inbox.is_empty() {
             ready!(Pin::new(&mut self.connection).poll_read(cx, buf))?;
         } else {
             pour(&mut self.inbox, buf, usize::MAX);
         }
-        let came = buf.filled().get(before..).unwrap_or_default();
-        if let Err(Flood) = self.frames.see(came, Instant::now()) {
+        let was_kept = self.frames.pong.is_kept();
+        let came = buf.filled_mut().get_mut(before..).unwrap_or_default();
+        let seen = self.frames.see(came, Instant::now());
+        if !was_kept && self.frames.pong.is_kept() {
+            self.patience.set(KEPT);
+        }
+        if let Err(Flood) = seen {
             debug!("{}: a flood of frames", self.peer);
             self.door.connections.flooded();
             buf.set_filled(before);

@@ -11,8 +11,8 @@
 //!   └─idle too long, client gone, stop──────────────────────────────▲
 //! ```
 //!
-//! HTTP/2 has framing and limits of its own: there the guard checks that it begins, and that it is no
-//! flood (`frames`).
+//! HTTP/2 has framing and limits of its own: there the guard checks that it begins, that it is no
+//! flood (`frames`), and that its end crosses no request (`pong`).
 
 mod body;
 mod deadline;
@@ -22,6 +22,7 @@ mod gather;
 mod http2;
 mod outbox;
 mod own;
+mod pong;
 mod request;
 mod stream;
 
@@ -94,7 +95,7 @@ pub struct Guard {
     own: Mutex<Option<Own>>,
     /// What an HTTP/2 client has sent.
     frames: Frames,
-    /// For the head, for idling, and for the farewell.
+    /// For the head, for idling, and for the farewell; over HTTP/2 for the answer to a PING.
     patience: Deadline,
     /// For a client that takes no byte of what we send.
     stalled: Deadline,
