@@ -78,7 +78,7 @@ async fn a_connection_without_a_key_costs_little() {
     let number = of(900, 100);
     let caller = stage.authority.caller();
     // The allocator's own growth comes with the first load: it is no connection's.
-    stage.calm().await;
+    stage.calm(Duration::from_secs(1)).await;
     for kind in KINDS {
         let mut cost = Vec::new();
         // The first round is the warm-up of its kind.
