@@ -28,9 +28,9 @@ deny:
 fuzz runs='1000000':
     FUZZ_RUNS={{ runs }} bash .ci/run fuzz
 
-# Runs the official SDKs through the release binary.
+# Runs the official SDKs through the program.
 sdk:
-    bash .ci/run release sdk
+    bash .ci/run program sdk
 
 # Everything that must hold.
 ci *steps:
