@@ -240,7 +240,7 @@ async fn a_successor_that_is_broken_changes_nothing() {
     }));
     let scratch = tempfile::tempdir().unwrap();
     let mut failures = 0;
-    for _ in 0..rounds(1, 6) {
+    for _ in 0..rounds(1, 7) {
         for (name, program, why) in broken(scratch.path()) {
             fs::remove_file(&link).unwrap();
             if let Some(program) = &program {
