@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use segue::edge::Signals;
 
-/// A request makes a few dozen small allocations, most of them Pingora's: this allocator takes a
-/// tenth off a request's processor time (docs/benchmarks.md).
+/// A request makes a few dozen small allocations, most of them Pingora's (docs/benchmarks.md).
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

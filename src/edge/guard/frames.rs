@@ -142,8 +142,10 @@ mod tests {
 
     fn frame(kind: u8, flags: u8, payload: usize) -> Vec<u8> {
         let [_, high, middle, low] = u32::try_from(payload).unwrap().to_be_bytes();
-        let mut frame = vec![high, middle, low, kind, flags, 0, 0, 0, 1];
-        frame.resize(HEAD + payload, 0xff);
+        // A PING is the connection's.
+        let stream = u8::from(kind != PING);
+        let mut frame = vec![high, middle, low, kind, flags, 0, 0, 0, stream];
+        frame.extend((0..=u8::MAX).cycle().take(payload));
         frame
     }
 
@@ -245,8 +247,32 @@ mod tests {
             frames.see(&mut part.clone(), now).unwrap();
             assert_eq!(frames.is_between(), is_between, "after {part:?}");
         }
-        assert_eq!(frames.pong.give().map(Vec::from), Some(pong));
-        assert_eq!(frames.pong.give(), None);
+        frames.pong.give();
+        let given: Vec<u8> = std::iter::from_fn(|| frames.pong.next()).collect();
+        assert_eq!(given, pong);
+        assert_eq!(frames.pong, Pong::None);
+    }
+
+    #[test]
+    fn an_answer_to_a_ping_is_kept_wherever_it_is_cut() {
+        let pong = frame(PING, ACK, 8);
+        for cut in 0..=pong.len() {
+            let (mut frames, mut passed) = (begun(), pong.clone());
+            let (first, second) = passed.split_at_mut(cut);
+            frames.see(first, Instant::now()).unwrap();
+            assert_eq!(frames.pong.is_kept(), cut == pong.len());
+            frames.see(second, Instant::now()).unwrap();
+            assert!(
+                passed
+                    .iter()
+                    .zip(&pong)
+                    .skip(HEAD)
+                    .all(|(now, then)| *now == !then)
+            );
+            frames.pong.give();
+            let given: Vec<u8> = std::iter::from_fn(|| frames.pong.next()).collect();
+            assert_eq!(given, pong);
+        }
     }
 
     #[test]

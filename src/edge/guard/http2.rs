@@ -12,7 +12,6 @@ use log::debug;
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::frames::Flood;
-use super::pong::PONG;
 use super::{Guard, Phase, pour};
 
 /// RFC 9113 section 3.4, and the frame header of the SETTINGS that must follow.
@@ -46,21 +45,17 @@ impl Guard {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        // Looked at in any case: this sets its timer.
-        let is_due = self.frames.pong.is_kept() && self.patience.poll_passed(cx).is_ready();
-        if is_due
-            && self.frames.is_between()
-            && buf.remaining() >= PONG
-            && let Some(frame) = self.frames.pong.give()
-        {
-            buf.put_slice(&frame);
+        if self.frames.pong.is_given() {
+            self.pour_pong(buf);
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
-        if self.inbox.is_empty() {
-            ready!(Pin::new(&mut self.connection).poll_read(cx, buf))?;
-        } else {
+        if !self.inbox.is_empty() {
             pour(&mut self.inbox, buf, usize::MAX);
+        } else if let Poll::Ready(read) = Pin::new(&mut self.connection).poll_read(cx, buf) {
+            read?;
+        } else {
+            return self.poll_pong(cx, buf);
         }
         let was_kept = self.frames.pong.is_kept();
         let came = buf.filled_mut().get_mut(before..).unwrap_or_default();
@@ -76,5 +71,29 @@ impl Guard {
             self.phase = Phase::Ended;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Gives the answer to a PING that was kept back, once it is due. Nothing more has come: it overtakes no request.
+    fn poll_pong(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if !self.frames.pong.is_kept() {
+            return Poll::Pending;
+        }
+        ready!(self.patience.poll_passed(cx));
+        if !self.frames.is_between() {
+            // The rest of the frame wakes us.
+            return Poll::Pending;
+        }
+        self.frames.pong.give();
+        self.pour_pong(buf);
+        Poll::Ready(Ok(()))
+    }
+
+    /// As much as there is room for.
+    fn pour_pong(&mut self, buf: &mut ReadBuf<'_>) {
+        while buf.remaining() > 0
+            && let Some(byte) = self.frames.pong.next()
+        {
+            buf.put_slice(&[byte]);
+        }
     }
 }

@@ -9,7 +9,6 @@
 /// The frame: a head (section 4.1) and a payload of eight bytes (section 6.7).
 const HEAD: [u8; 9] = [0, 0, 8, 6, 1, 0, 0, 0, 0];
 const PAYLOAD: usize = 8;
-pub(super) const PONG: usize = HEAD.len() + PAYLOAD;
 
 /// A client's answer to a PING.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,12 +19,14 @@ pub(super) enum Pong {
     Coming([u8; PAYLOAD], usize),
     /// It has come, and is kept back.
     Kept([u8; PAYLOAD]),
+    /// So much of the frame has been given. Nothing else may be given before the rest.
+    Given([u8; PAYLOAD], usize),
 }
 
 impl Pong {
     /// Looks at the head of a frame. One answer is kept at a time.
     pub(super) fn head(&mut self, head: [u8; HEAD.len()]) {
-        if head == HEAD && !self.is_kept() {
+        if head == HEAD && *self == Self::None {
             *self = Self::Coming([0; PAYLOAD], 0);
         }
     }
@@ -49,16 +50,27 @@ impl Pong {
         matches!(self, Self::Kept(_))
     }
 
-    /// The frame that was kept back.
-    pub(super) fn give(&mut self) -> Option<[u8; PONG]> {
-        let Self::Kept(payload) = *self else {
+    pub(super) fn is_given(&self) -> bool {
+        matches!(self, Self::Given(..))
+    }
+
+    /// Begins to give the frame that was kept.
+    pub(super) fn give(&mut self) {
+        if let Self::Kept(payload) = *self {
+            *self = Self::Given(payload, 0);
+        }
+    }
+
+    /// The next byte of the frame that is given.
+    pub(super) fn next(&mut self) -> Option<u8> {
+        let Self::Given(payload, given) = self else {
             return None;
         };
-        *self = Self::None;
-        let mut frame = [0; PONG];
-        for (place, byte) in frame.iter_mut().zip(HEAD.iter().chain(&payload)) {
-            *place = *byte;
+        let byte = HEAD.iter().chain(&*payload).nth(*given).copied();
+        *given += 1;
+        if *given == HEAD.len() + PAYLOAD {
+            *self = Self::None;
         }
-        Some(frame)
+        byte
     }
 }
