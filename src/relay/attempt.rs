@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
+use std::pin::pin;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -240,7 +241,9 @@ impl Turn<'_> {
             body: &ask.body,
             affinity: affinity(job.request),
         };
-        let called = self.waited(provider.call(outgoing, bounds)).await?;
+        // Pinned here: it is a kilobyte, and would be copied into each future on its way.
+        let sending = pin!(provider.call(outgoing, bounds));
+        let called = self.waited(sending).await?;
         let call = called.map_err(Why::Call)?;
         self.asked = Some(ask.task);
         Ok(call)
@@ -266,13 +269,13 @@ impl Turn<'_> {
     /// Reads a stream until its gate opens.
     async fn stream(&mut self, call: &mut Call, asked: Task) -> Result<Held, Why> {
         // The attempt has it from the beginning: it may be dropped at any wait.
-        self.pump = Some(self.new_pump(asked));
+        self.pump = Some(Box::new(self.new_pump(asked)));
         let mut claimed = self.job.budget.hold();
         let mut now = Instant::now();
         loop {
-            let due = self.pump.as_ref().and_then(Pump::due);
+            let due = self.pump.as_deref().and_then(Pump::due);
             let outside = pending::<Infallible>();
-            let chunk = chunk(call, self.trouble, self.pump.as_ref());
+            let chunk = chunk(call, self.trouble, self.pump.as_deref());
             let raced = self.watch.race(now, due, chunk, outside).await;
             now = Instant::now();
             let Some(pump) = &mut self.pump else {

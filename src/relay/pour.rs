@@ -85,7 +85,7 @@ impl Turn<'_> {
             }
             (frames, flow) = loop {
                 let watched = outside(client, &mut stop);
-                let chunk = attempt::chunk(&mut call, self.trouble, self.pump.as_ref());
+                let chunk = attempt::chunk(&mut call, self.trouble, self.pump.as_deref());
                 let raced = self.watch.race(now, None, chunk, watched).await;
                 now = Instant::now();
                 // Only what is pumped goes on.

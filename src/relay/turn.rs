@@ -37,7 +37,8 @@ pub(super) struct Turn<'j> {
     /// What its target is to be sent, until it is.
     pub(super) ask: Option<Ask>,
     pub(super) call: Option<Call>,
-    pub(super) pump: Option<Pump>,
+    /// Of a stream. Boxed: what answers whole has none.
+    pub(super) pump: Option<Box<Pump>>,
     /// When its first token came.
     pub(super) first_token: Option<Instant>,
     /// What its target was asked for, once it has been sent.
@@ -187,14 +188,19 @@ impl<'j> Turn<'j> {
     }
 
     /// It answered to the end.
-    pub(super) fn served(mut self) {
+    pub(super) fn served(mut self: Box<Self>) {
         let policy = self.job.policy().breaker.as_ref();
         self.pass.settle(Settled::Success, policy, Instant::now());
         self.book();
     }
 
     /// It failed, and this was made of it.
-    pub(super) fn failed(mut self, why: &Why, judged: &Judgement, verdict: &'static str) {
+    pub(super) fn failed(
+        mut self: Box<Self>,
+        why: &Why,
+        judged: &Judgement,
+        verdict: &'static str,
+    ) {
         let now = Instant::now();
         let policy = self.job.policy().breaker.as_ref();
         self.pass.settle(judged.health, policy, now);
@@ -215,7 +221,7 @@ impl<'j> Turn<'j> {
     }
 
     /// It was ended by us, for `reason`: nothing is known against its target.
-    pub(super) fn cancelled(mut self, reason: &'static str) {
+    pub(super) fn cancelled(mut self: Box<Self>, reason: &'static str) {
         self.record.error = Some(reason);
         self.book();
     }
@@ -239,7 +245,7 @@ impl<'j> Turn<'j> {
     }
 
     fn heard(&self) -> &Heard {
-        self.pump.as_ref().map_or(&self.heard, Pump::heard)
+        self.pump.as_deref().map_or(&self.heard, Pump::heard)
     }
 
     /// Enters it in the record, and settles what it took.
