@@ -19,6 +19,8 @@ import threading
 import time
 from pathlib import Path
 
+import stage
+
 SCRIPT = "up/sim:tokens=100,delay=20ms"
 CONFIGS = {
     "off": (f'"{SCRIPT}"', ""),
@@ -30,7 +32,7 @@ CONFIGS = {
 }
 PROMPT = "the quick brown fox jumps over the lazy dog " * 20
 BODY = json.dumps({"model": "m", "stream": True, "messages": [{"role": "user", "content": PROMPT}]}).encode()
-REQUEST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY
+REQUEST = stage.post(BODY)
 CLIENTS = 100
 
 
@@ -41,7 +43,7 @@ def main():
     rounds = int(sys.argv[2]) if len(sys.argv) == 3 else 5
     os.sched_setaffinity(0, {0})
     with contextlib.ExitStack() as stack:
-        sim = free_port()
+        sim = stage.free_port()
         start(stack, sim, [program, "sim", "--listen", f"127.0.0.1:{sim}", "--keep", "0"])
         proxies = {name: proxy(stack, program, sim, *config) for name, config in CONFIGS.items()}
         seen = {name: [] for name in proxies}
@@ -59,12 +61,7 @@ def main():
 
 def proxy(stack, program, sim, route, more):
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="segue-accounts-"))
-    port = free_port()
-    Path(folder, "segue.yaml").write_text(
-        f'listen: [{{ address: "127.0.0.1:{port}" }}]\nadmin: off\nlog: {{ access: off }}\n'
-        f'providers: {{ up: {{ dialect: openai, base_url: "http://127.0.0.1:{sim}/v1", private_peers: true }} }}\n'
-        f"routes:\n  m: {route}\n{more}"
-    )
+    port = stage.configure(folder, sim, route, more)
     command = ["taskset", "-c", "1", program, "run", "-c", "segue.yaml"]
     return start(stack, port, command, cwd=folder, env=os.environ | {"TOKIO_WORKER_THREADS": "1"}), port
 
@@ -73,11 +70,8 @@ def start(stack, port, command, **more):
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = stack.enter_context(subprocess.Popen(command, **quiet, **more))
     stack.callback(process.kill)
-    for _ in range(200):
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return process
-        time.sleep(0.05)
-    sys.exit(f"{command} does not listen")
+    stage.connection(port).close()
+    return process
 
 
 def load(port):
@@ -105,12 +99,6 @@ def spent(process):
     """Nanoseconds of all its threads."""
     tasks = Path(f"/proc/{process.pid}/task")
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks.iterdir())
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 if __name__ == "__main__":

@@ -16,11 +16,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
+import stage
+
 FEW, MANY = 500, 2_500
-PATIENCE = 60.0
 USAGE = {"prompt_tokens": 9, "completion_tokens": 100, "total_tokens": 109}
 BASE = {"id": "chatcmpl-1", "created": 1_700_000_000, "model": "m"}
 
@@ -58,39 +58,25 @@ def head(kind, body):
 
 def instructions(program, more, answer, exchanges):
     body = json.dumps({"model": "m", "messages": [{"role": "user", "content": "x" * 900}]} | more).encode()
-    request = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body
+    request = stage.post(body)
     with contextlib.ExitStack() as stack:
         provider = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         threading.Thread(target=provide, args=(provider, answer), daemon=True).start()
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="segue-instructions-"))
-        port = free_port()
-        Path(folder, "segue.yaml").write_text(
-            f'listen: [{{ address: "127.0.0.1:{port}" }}]\nadmin: off\nlog: {{ access: off }}\n'
-            f'providers: {{ up: {{ dialect: openai, base_url: "http://127.0.0.1:{provider.getsockname()[1]}/v1", private_peers: true }} }}\n'
-            "routes: { m: up/m }\n"
-        )
+        port = stage.configure(folder, provider.getsockname()[1], "up/m")
         command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", str(program), "run", "-c", "segue.yaml"]
         log = stack.enter_context(Path(folder, "log").open("w+"))
         environment = os.environ | {"TOKIO_WORKER_THREADS": "1"}
         process = stack.enter_context(subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=log))
         stack.callback(process.kill)
-        with connection(port) as client:
+        with stage.connection(port) as client:
             for _ in range(exchanges):
                 client.sendall(request)
                 read_message(client)
         process.terminate()
-        process.wait(PATIENCE)
+        process.wait(stage.PATIENCE)
         log.seek(0)
         return int(re.search(r"Collected : (\d+)", log.read())[1])
-
-
-def connection(port):
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until:
-        with contextlib.suppress(OSError):
-            return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
-        time.sleep(0.05)
-    sys.exit("segue does not listen")
 
 
 def provide(provider, answer):
@@ -118,12 +104,6 @@ def read_message(stream):
         got += piece
     if head.startswith(b"HTTP/1.1 ") and not head.startswith(b"HTTP/1.1 200"):
         sys.exit(head.decode())
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 if __name__ == "__main__":
