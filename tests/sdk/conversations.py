@@ -78,20 +78,16 @@ def routes(names):
     for name, case in TABLE["cases"].items():
         for place, chain in enumerate(chains(names)):
             for number in range(len(case["steps"])):
-                made[route_name(name, number, chain)] = route(
-                    case.get("route", {}) | tiers(name, number, chain, place), silent(case["steps"][number]["answer"])
-                )
+                own = case.get("route", {}) | tiers(name, number, chain, place)
+                made[route_name(name, number, chain)] = route(own, [case["steps"][number]["answer"]])
     return made
 
 
-def route(own, silent=False):
+def route(own, scripts=()):
     """With short clocks only where a script is silent: elsewhere a busy machine must not look like a dead provider."""
-    clocks = {"first_token": "2s", "stall": "1s"} if silent else {"first_token": "15s", "stall": "15s"}
+    is_silent = any("hang" in script or "stall" in script for script in scripts)
+    clocks = {"first_token": "2s", "stall": "1s"} if is_silent else {"first_token": "15s", "stall": "15s"}
     return {"timeouts": clocks, "retries": {"same_target": 0}, "breaker": "off"} | own
-
-
-def silent(script):
-    return "hang" in script or "stall" in script
 
 
 def route_name(name, number, chain):
