@@ -218,6 +218,18 @@ mod tests {
         );
     }
 
+    /// Whether nothing is left of the payload.
+    fn is_spoilt(passed: &[u8], pong: &[u8]) -> bool {
+        let mut payload = passed.iter().zip(pong).skip(HEAD);
+        payload.all(|(now, then)| *now == !then)
+    }
+
+    /// What is given of the answer that was kept.
+    fn given(frames: &mut Frames) -> Vec<u8> {
+        frames.pong.give();
+        std::iter::from_fn(|| frames.pong.next()).collect()
+    }
+
     #[test]
     fn an_answer_to_a_ping_is_kept_and_given_between_frames() {
         let (mut frames, now) = (begun(), Instant::now());
@@ -225,13 +237,7 @@ mod tests {
         let mut passed = pong.clone();
         frames.see(&mut passed, now).unwrap();
         assert_eq!((&passed[..HEAD], passed.len()), (&pong[..HEAD], pong.len()));
-        assert!(
-            passed
-                .iter()
-                .zip(&pong)
-                .skip(HEAD)
-                .all(|(now, then)| now != then)
-        );
+        assert!(is_spoilt(&passed, &pong));
         assert!(frames.pong.is_kept());
 
         // A second one is not ours to keep.
@@ -247,9 +253,7 @@ mod tests {
             frames.see(&mut part.clone(), now).unwrap();
             assert_eq!(frames.is_between(), is_between, "after {part:?}");
         }
-        frames.pong.give();
-        let given: Vec<u8> = std::iter::from_fn(|| frames.pong.next()).collect();
-        assert_eq!(given, pong);
+        assert_eq!(given(&mut frames), pong);
         assert_eq!(frames.pong, Pong::None);
     }
 
@@ -262,16 +266,8 @@ mod tests {
             frames.see(first, Instant::now()).unwrap();
             assert_eq!(frames.pong.is_kept(), cut == pong.len());
             frames.see(second, Instant::now()).unwrap();
-            assert!(
-                passed
-                    .iter()
-                    .zip(&pong)
-                    .skip(HEAD)
-                    .all(|(now, then)| *now == !then)
-            );
-            frames.pong.give();
-            let given: Vec<u8> = std::iter::from_fn(|| frames.pong.next()).collect();
-            assert_eq!(given, pong);
+            assert!(is_spoilt(&passed, &pong));
+            assert_eq!(given(&mut frames), pong);
         }
     }
 
