@@ -15,6 +15,8 @@ use crate::account::{Ledger, Purse};
 use crate::edge::booking;
 use crate::edge::generation::{Generation, Generations};
 use crate::edge::inbound;
+use crate::edge::linger;
+use crate::edge::outbound;
 use crate::edge::places::{Place, Places};
 use crate::edge::strikes::Strikes;
 use crate::exchange::Dialect;
@@ -169,6 +171,21 @@ impl Exchange {
         }
         self.purse = Purse::default();
         self.place = None;
+    }
+
+    /// It has ended, one way or another: books it, and readies the connection for the next.
+    pub(super) async fn settle(&mut self, session: &mut ServerSession) {
+        self.record.total = self.begun.elapsed();
+        self.record.sent_bytes = as_u64(session.body_bytes_sent());
+        self.close();
+        if self.passage.is_none() {
+            linger::linger(session).await;
+        }
+        if outbound::is_read(session)
+            && let Some(guard) = outbound::guard(session)
+        {
+            guard.next_request();
+        }
     }
 
     /// Notes what the head says before anything is decided.

@@ -68,6 +68,11 @@ pub(super) fn dialect(head: &RequestHeader) -> Dialect {
     Dialect::OpenAi
 }
 
+/// Whether a path is one that segue answers itself, whatever the method.
+pub(super) fn is_ours(path: &str) -> bool {
+    DOORS.into_iter().any(|(door, ..)| door == path)
+}
+
 /// Reads the call from the raw request target: exact, nothing is normalised.
 pub(super) fn call(method: &Method, path: &str) -> Call {
     if let Some((_, dialect, task)) = DOORS.into_iter().find(|(door, ..)| *door == path) {

@@ -1,6 +1,7 @@
 //! The door to clients: listeners, TLS, guard, and the proxy that Pingora drives.
 
 mod admin;
+mod admit;
 mod birth;
 mod body;
 mod booking;
@@ -19,6 +20,8 @@ mod gossip;
 mod guard;
 mod handover;
 mod head;
+mod http1;
+mod http2;
 mod inbound;
 mod linger;
 mod listen;
@@ -31,9 +34,11 @@ mod page_data;
 mod passthrough;
 mod places;
 mod proxy;
+mod reception;
 mod refusal;
 mod remainder;
 mod sampling;
+mod serve;
 mod server;
 mod settings;
 mod signals;

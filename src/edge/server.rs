@@ -22,14 +22,14 @@ use crate::edge::generation::{Generation, Load, listeners_unchanged};
 use crate::edge::gossip;
 use crate::edge::head::Refusal;
 use crate::edge::listen::Listener;
-use crate::edge::proxy::Edge;
+use crate::edge::reception::Reception;
+use crate::edge::serve::Edge;
 use crate::edge::settings::{Limits, ListenerSettings, Settings};
 use crate::edge::sockets::{Passed, Role, Sockets};
 use crate::edge::start::StartError;
 use crate::edge::status::Status;
 use crate::edge::tls::{PreparedTls, Tls};
 use crate::edge::upgrades::Upgrades;
-use crate::edge::visit::Reception;
 use crate::route::Route;
 use crate::telemetry::{self, Known, Metrics, ReloadResult, SamplesChange};
 
@@ -237,13 +237,15 @@ impl Running {
     }
 
     fn serve(&self, listeners: impl Iterator<Item = Listener>) {
-        let mut proxy = HttpProxy::new(Edge(Arc::clone(&self.shared)), server_conf());
+        let edge = Edge(Arc::clone(&self.shared));
+        let mut proxy = HttpProxy::new(edge.clone(), server_conf());
         proxy.handle_init_modules();
         // Our own refusal of CONNECT has a body that an SDK can read.
         let mut options = HttpServerOptions::default();
         options.allow_connect_method_proxying = true;
         proxy.server_options = Some(options);
         let reception = Arc::new(Reception {
+            edge,
             proxy: Arc::new(proxy),
             limits: Arc::clone(&self.limits),
         });

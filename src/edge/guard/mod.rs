@@ -297,12 +297,7 @@ impl AsyncRead for Guard {
                             None => this.poll_probe(cx),
                         };
                     }
-                    if this.own.get_mut().is_some() {
-                        // What comes next is a body that nobody took, and no head.
-                        this.phase = Phase::Ended;
-                        continue;
-                    }
-                    this.begin_head();
+                    this.turn();
                 }
                 Phase::Farewell { .. } => ready!(this.poll_farewell(cx)),
                 Phase::Ended => return Poll::Ready(Ok(())),

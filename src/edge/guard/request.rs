@@ -1,5 +1,6 @@
 //! From a client to Pingora: a judged head, then its body, then nothing until the next.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,6 +13,29 @@ use super::{Guard, Phase, pour, scan};
 use crate::edge::head::{Framing, Head, HeadScan, Refusal};
 
 impl Guard {
+    /// Waits until the next request's head has come and passed, or the connection is to end. Reading says which.
+    pub(in crate::edge) async fn next_head(&mut self) {
+        if matches!(self.phase, Phase::Request { head: 0, body } if body.is_done()) {
+            self.turn();
+        }
+        poll_fn(|cx| match self.phase {
+            Phase::Head(scan) => self.poll_head(cx, scan),
+            _ => Poll::Ready(()),
+        })
+        .await;
+    }
+
+    /// Turns from a request that has ended to the next.
+    pub(super) fn turn(&mut self) {
+        *self.next.get_mut() = false;
+        if self.own.get_mut().is_some() {
+            // What comes next is a body that nobody took, and no head.
+            self.phase = Phase::Ended;
+        } else {
+            self.begin_head();
+        }
+    }
+
     /// Collects and judges a head. Ready when the phase has changed.
     pub(super) fn poll_head(&mut self, cx: &mut Context<'_>, mut scan: HeadScan) -> Poll<()> {
         // An answer that nobody flushed would leave both sides waiting.
@@ -80,7 +104,7 @@ impl Guard {
     }
 
     /// Makes ready for the next request on this connection.
-    pub(super) fn begin_head(&mut self) {
+    fn begin_head(&mut self) {
         let limits = self.door.limits.load();
         self.patience.set(if self.inbox.is_empty() {
             limits.idle

@@ -1,6 +1,6 @@
 //! A whole answer of vectors: that it is one, what it took, and that nothing of it is missing.
 
-use super::answer::{Choices, Part};
+use super::answer::{Answer, Choices, Part};
 use super::{read, usage};
 use crate::dialect::carry::{Malformed, Sink};
 use crate::dialect::leaf::Leaf;
@@ -12,7 +12,8 @@ const MOST: usize = 1 << 20;
 
 /// Reads the answer and tells the sink its events: the vectors themselves are the client's alone.
 pub(super) fn whole(text: &str, sink: &mut Sink<'_>) -> Result<(), Malformed> {
-    let document = read::read(text, Part::Message)?;
+    let mut document = Answer::new(Part::Message);
+    read::read(text, &mut document)?;
     if let Some(failure) = document.failure() {
         sink(Event::Failed(failure));
         return Ok(());

@@ -76,7 +76,9 @@ impl Stream {
         if !frame.is_data_alone() {
             check_text(frame)?;
         }
-        self.answer(read::read(text, self.part)?, sink)
+        let mut answer = Answer::new(self.part);
+        read::read(text, &mut answer)?;
+        self.answer(&mut answer, sink)
     }
 
     /// Whether the answer came to its own end: every choice that started has a finish reason,
@@ -91,7 +93,7 @@ impl Stream {
         sink(Event::Failed(failure));
     }
 
-    fn answer(&mut self, answer: Answer<'_>, sink: &mut Sink<'_>) -> Result<Carry, Malformed> {
+    fn answer(&mut self, answer: &mut Answer<'_>, sink: &mut Sink<'_>) -> Result<Carry, Malformed> {
         let usage = answer.usage();
         if let Some(failure) = answer.failure() {
             if let Some(usage) = usage {
@@ -106,7 +108,7 @@ impl Stream {
             Choices::Some | Choices::None | Choices::Absent => Carry::Forward,
         };
         let mut told = self.admit(&answer.pieces, sink)?;
-        for piece in answer.pieces {
+        for piece in answer.pieces.drain(..) {
             told |= self.tell(piece, sink);
         }
         match usage {
@@ -204,11 +206,12 @@ pub fn whole(task: Task, body: &[u8], sink: &mut Sink<'_>) -> Result<(), Malform
         Task::Completion => Part::WholeText,
         Task::Chat | Task::Count => Part::Message,
     };
-    let answer = read::read(text, part)?;
+    let mut answer = Answer::new(part);
+    read::read(text, &mut answer)?;
     if answer.choices != Choices::Some && answer.failure().is_none() {
         return Err(Malformed::Shape);
     }
-    Stream::new(task).answer(answer, sink).map(drop)
+    Stream::new(task).answer(&mut answer, sink).map(drop)
 }
 
 /// What is known of one choice.

@@ -15,17 +15,17 @@ use crate::dialect::leaf::Leaf;
 use crate::dialect::name::Name;
 use crate::exchange::{AsideKind, Finish};
 
-/// The document, if it is an object whose known fields have the types they must have.
-pub(super) fn read(document: &str, part: Part) -> Result<Answer<'_>, Malformed> {
-    let mut answer = Answer::new(part);
+/// Reads the document into an answer that is still empty, if it is an object whose known fields have the types
+/// they must have.
+pub(super) fn read<'a>(document: &'a str, answer: &mut Answer<'a>) -> Result<(), Malformed> {
     let mut json = serde_json::Deserializer::from_str(document);
-    json.deserialize_map(Document(&mut answer))
+    json.deserialize_map(Document(answer))
         .and_then(|()| json.end())
         .map_err(|error| malformed(&error))?;
     if answer.overfull {
         Err(Malformed::TooMany)
     } else {
-        Ok(answer)
+        Ok(())
     }
 }
 
