@@ -9,10 +9,10 @@ from pathlib import Path
 PATIENCE = 60.0
 
 
-def post(body):
-    """The bytes of a chat request with this body."""
-    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-    return head % len(body) + body
+def post(body, path="/v1/chat/completions"):
+    """The bytes of a request with this body."""
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    return head.encode() + body
 
 
 def configure(folder, provider, route, more=""):

@@ -48,3 +48,16 @@ pub enum Malformed {
     #[error("the answer has too many parts")]
     TooMany,
 }
+
+impl Malformed {
+    /// Names the place of a byte in a document, and nothing of what stands there.
+    pub(super) fn not_json(document: &str, offset: usize) -> Self {
+        let before = document.as_bytes().get(..offset).unwrap_or_default();
+        let lines = before.iter().filter(|byte| **byte == b'\n');
+        let column = before.iter().rev().take_while(|byte| **byte != b'\n');
+        Self::NotJson {
+            line: lines.count() + 1,
+            column: column.count() + 1,
+        }
+    }
+}

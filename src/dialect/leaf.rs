@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer as _, Visitor};
 use serde_json::value::RawValue;
 
 use super::name::Name;
+use crate::json::{Invalid, Walk};
 
 /// A valid JSON value as text. Nothing read from it fails: a value of another type than the one
 /// asked for is none, for providers bend the types of fields that we only look at.
@@ -19,6 +20,13 @@ impl<'a> Leaf<'a> {
         serde_json::from_str::<&RawValue>(document)
             .ok()
             .map(Self::from)
+    }
+
+    /// Passes the next value of a walk over the document.
+    pub(super) fn next(document: &'a str, walk: &mut Walk<'a>) -> Result<Self, Invalid> {
+        let begin = walk.at();
+        walk.pass()?;
+        Ok(Self(document.get(begin..walk.at()).unwrap_or_default()))
     }
 
     /// The value's own JSON.
@@ -82,62 +90,40 @@ impl<'a> Leaf<'a> {
         self.0.starts_with('{')
     }
 
-    /// Shows each field of an object in turn; of another value, none.
-    pub(super) fn fields(self, show: impl FnMut(Name, Leaf<'a>)) {
-        if self.is_object() {
-            // The value has been checked; a name with half a surrogate pair ends the walk early.
-            let _ = serde_json::Deserializer::from_str(self.0).deserialize_map(Fields(show));
+    /// Shows each known field of an object in turn; of another value, none.
+    pub(super) fn fields(self, mut show: impl FnMut(Name, Leaf<'a>)) {
+        if !self.is_object() {
+            return;
         }
+        // The value has been checked.
+        let _ = self.walk().fields(|walk, name| {
+            let name = Name::of(name);
+            if name != Name::Other {
+                show(name, Self::next(self.0, walk)?);
+            }
+            Ok(())
+        });
     }
 
     /// Shows each element of an array in turn; of another value, none.
-    pub(super) fn items(self, show: impl FnMut(Leaf<'a>)) {
-        if self.0.starts_with('[') {
-            let _ = serde_json::Deserializer::from_str(self.0).deserialize_seq(Items(show));
+    pub(super) fn items(self, mut show: impl FnMut(Leaf<'a>)) {
+        if !self.0.starts_with('[') {
+            return;
         }
+        let _ = self.walk().items(|walk| {
+            show(Self::next(self.0, walk)?);
+            Ok(())
+        });
+    }
+
+    fn walk(self) -> Walk<'a> {
+        Walk::new(self.0.as_bytes())
     }
 }
 
 impl<'a> From<&'a RawValue> for Leaf<'a> {
     fn from(value: &'a RawValue) -> Self {
         Self(value.get())
-    }
-}
-
-struct Fields<F>(F);
-
-impl<'de, F: FnMut(Name, Leaf<'de>)> Visitor<'de> for Fields<F> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<Name>()? {
-            match name {
-                Name::Other => drop(map.next_value::<IgnoredAny>()?),
-                name => (self.0)(name, map.next_value::<&RawValue>()?.into()),
-            }
-        }
-        Ok(())
-    }
-}
-
-struct Items<F>(F);
-
-impl<'de, F: FnMut(Leaf<'de>)> Visitor<'de> for Items<F> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut seq: A) -> Result<(), A::Error> {
-        while let Some(item) = seq.next_element::<&RawValue>()? {
-            (self.0)(item.into());
-        }
-        Ok(())
     }
 }
 

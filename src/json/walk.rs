@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::{Invalid, scan::Scanner, text};
+use memchr::memmem;
 
-/// A place in a value that is known to be valid, such as one that [`Fields`](super::Fields) found.
-/// In one that is not, the walk ends early.
+use super::{Invalid, Rule, scan::Scanner, text};
+
+/// A place in a value, such as one that [`Fields`](super::Fields) found. Whether it is valid is seen on the way: what is not
+/// ends the walk with an error. That it is UTF-8 is taken as known.
 pub struct Walk<'a> {
     document: &'a [u8],
     scanner: Scanner<'a>,
@@ -23,6 +25,20 @@ impl<'a> Walk<'a> {
         Self {
             document: value,
             scanner,
+        }
+    }
+
+    /// The offset of the next byte in the value.
+    pub fn at(&self) -> usize {
+        self.scanner.at()
+    }
+
+    /// Fails if anything but whitespace follows.
+    pub fn end(&mut self) -> Result<(), Invalid> {
+        self.scanner.whitespace();
+        match self.scanner.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.scanner.broken(Rule::Trailing)),
         }
     }
 
@@ -119,9 +135,19 @@ impl<'a> Walk<'a> {
 }
 
 impl<'a> Written<'a> {
+    /// As it stands in the document.
+    pub fn raw(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// Whether it means something else than it says.
+    pub fn has_escapes(self) -> bool {
+        memchr::memchr(b'\\', self.0).is_some()
+    }
+
     /// What it means. A lone surrogate becomes U+FFFD.
     pub fn text(self) -> Cow<'a, str> {
-        if memchr::memchr(b'\\', self.0).is_none() {
+        if !self.has_escapes() {
             return String::from_utf8_lossy(self.0);
         }
         let mut out = String::with_capacity(self.0.len());
@@ -131,6 +157,12 @@ impl<'a> Written<'a> {
 
     /// The length of its text in bytes, without making it.
     pub fn length(self) -> usize {
+        // Counted at once, as long as each backslash stands for one byte less.
+        let escapes = self.0.iter().filter(|byte| **byte == b'\\').count();
+        let is_simple = |kind: &[u8]| memmem::find(self.0, kind).is_none();
+        if escapes == 0 || (is_simple(br"\u") && is_simple(br"\\")) {
+            return self.0.len() - escapes;
+        }
         let mut rest = self.0;
         let mut length = 0;
         while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -178,6 +210,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_json_is_seen_on_the_way_and_what_follows_at_the_end() {
+        let walked = |value: &[u8]| {
+            let mut walk = Walk::new(value);
+            walk.fields(|_, _| Ok(())).and_then(|()| walk.end())
+        };
+        assert_eq!(walked(b" {\"a\":[1]} \n"), Ok(()));
+        for (value, rule, offset) in [
+            (&b"{\"a\":[1]"[..], Rule::End, 8),
+            (b"{\"a\":[1}}", Rule::Unexpected, 7),
+            (b"{\"a\" 1}", Rule::Unexpected, 5),
+            (b"{} {", Rule::Trailing, 3),
+        ] {
+            assert_eq!(walked(value), Err(Invalid { offset, rule }));
+        }
+    }
+
+    #[test]
     fn a_value_of_another_kind_shows_nothing() {
         for value in ["1", "\"x\"", "null", "[1]", "{\"a\":1}"] {
             let mut seen = 0;
@@ -203,6 +252,8 @@ mod tests {
             "",
             "plain",
             "ä€😀",
+            r#"say \"hi\"\n\tthere"#,
+            r"\\n\\",
             r"\n\t\\\u00e4",
             r"\u20ac\uD83D\ude00x",
             r"\u007f\u0080\u07ff\u0800",

@@ -35,6 +35,8 @@ pub(super) struct Answer<'a> {
     /// In the order of the document; the pieces of a choice end with its [`What::End`].
     pub(super) pieces: SmallVec<[Piece<'a>; 4]>,
     pub(super) overfull: bool,
+    /// A known field has a type that it cannot have.
+    pub(super) misshapen: bool,
     pub(super) beside: Beside,
     pub(super) usages: Places<'a>,
     pub(super) errors: Places<'a>,
@@ -102,6 +104,7 @@ impl<'a> Answer<'a> {
             choices: Choices::Absent,
             pieces: SmallVec::new(),
             overfull: false,
+            misshapen: false,
             beside: Beside::Nothing,
             usages: Places::default(),
             errors: Places::default(),

@@ -1,182 +1,147 @@
 //! Reads a document of an answer in one pass over its JSON.
 
-use std::fmt;
-
-use serde::de::{
-    DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
-use serde_json::error::Category;
-use serde_json::value::RawValue;
-
 use super::answer::{Answer, Beside, Choices, Part, What, named};
 use crate::dialect::carry::Malformed;
 use crate::dialect::failure;
 use crate::dialect::leaf::Leaf;
 use crate::dialect::name::Name;
 use crate::exchange::{AsideKind, Finish};
+use crate::json::{Invalid, Walk};
 
 /// Reads the document into an answer that is still empty, if it is an object whose known fields have the types
 /// they must have.
+///
+/// # Errors
+/// [`Malformed`], with the place of the first byte that is no JSON.
 pub(super) fn read<'a>(document: &'a str, answer: &mut Answer<'a>) -> Result<(), Malformed> {
-    let mut json = serde_json::Deserializer::from_str(document);
-    json.deserialize_map(Document(answer))
-        .and_then(|()| json.end())
-        .map_err(|error| malformed(&error))?;
+    let mut walk = Walk::new(document.as_bytes());
+    let is_object = walk.peek() == Some(b'{');
+    Reader { document, answer }
+        .document(&mut walk)
+        .and_then(|()| walk.end())
+        .map_err(|invalid| Malformed::not_json(document, invalid.offset))?;
+    if !is_object || answer.misshapen {
+        return Err(Malformed::Shape);
+    }
     if answer.overfull {
-        Err(Malformed::TooMany)
-    } else {
-        Ok(())
+        return Err(Malformed::TooMany);
     }
+    Ok(())
 }
 
-fn leaf<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Leaf<'de>, A::Error> {
-    Ok(map.next_value::<&RawValue>()?.into())
+/// Fills an answer while the walk goes on. Each part says in the answer what has the wrong type, and leaves it
+/// to the walk to pass over it.
+struct Reader<'d, 'a> {
+    document: &'a str,
+    answer: &'d mut Answer<'a>,
 }
 
-fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
-    map.next_value::<IgnoredAny>().map(drop)
-}
-
-/// The document: an object.
-struct Document<'d, 'a>(&'d mut Answer<'a>);
-
-impl<'de> Visitor<'de> for Document<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a part of an answer")
+impl<'a> Reader<'_, 'a> {
+    fn leaf(&self, walk: &mut Walk<'a>) -> Result<Leaf<'a>, Invalid> {
+        Leaf::next(self.document, walk)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let answer = self.0;
-        while let Some(name) = map.next_key::<Name>()? {
-            match name {
-                Name::Choices => map.next_value_seed(ChoiceList(answer))?,
-                Name::Error => answer.errors.document = Some(leaf(&mut map)?),
-                Name::Object => answer.object = Some(leaf(&mut map)?),
+    fn document(&mut self, walk: &mut Walk<'a>) -> Result<(), Invalid> {
+        walk.fields(|walk, name| {
+            match Name::of(name) {
+                Name::Choices => return self.choices(walk),
+                Name::Error => self.answer.errors.document = Some(self.leaf(walk)?),
+                Name::Object => self.answer.object = Some(self.leaf(walk)?),
                 Name::Usage => {
-                    answer.beside = answer.beside.max(Beside::Usage);
-                    answer.usages.document = Some(leaf(&mut map)?);
+                    self.answer.beside = self.answer.beside.max(Beside::Usage);
+                    self.answer.usages.document = Some(self.leaf(walk)?);
                 }
                 Name::XGroq => {
-                    answer.beside = answer.beside.max(Beside::Usage);
-                    leaf(&mut map)?.fields(|name, value| match name {
-                        Name::Error => answer.errors.groq = Some(value),
-                        Name::Usage => answer.usages.groq = Some(value),
+                    self.answer.beside = self.answer.beside.max(Beside::Usage);
+                    self.leaf(walk)?.fields(|name, value| match name {
+                        Name::Error => self.answer.errors.groq = Some(value),
+                        Name::Usage => self.answer.usages.groq = Some(value),
                         _ => {}
                     });
                 }
                 Name::PromptFilterResults | Name::PromptAnnotations | Name::Moderation => {
-                    answer.beside = Beside::Annotations;
-                    skip(&mut map)?;
+                    self.answer.beside = Beside::Annotations;
                 }
-                Name::Other => skip(&mut map)?,
-                name => failure::flat(&mut answer.flat, name, leaf(&mut map)?),
+                Name::Other => {}
+                name => {
+                    let value = self.leaf(walk)?;
+                    failure::flat(&mut self.answer.flat, name, value);
+                }
             }
+            Ok(())
+        })
+    }
+
+    /// `choices`: null, or a list.
+    fn choices(&mut self, walk: &mut Walk<'a>) -> Result<(), Invalid> {
+        match walk.peek() {
+            Some(b'[') => {}
+            Some(b'n') => return Ok(()),
+            _ => return self.misshapen(),
         }
-        Ok(())
-    }
-}
-
-/// `choices`: null, or a list.
-struct ChoiceList<'d, 'a>(&'d mut Answer<'a>);
-
-impl<'de> DeserializeSeed<'de> for ChoiceList<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ChoiceList<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a list of choices")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let answer = self.0;
         // Of a field that comes twice the last one counts, as in Python and JavaScript.
-        answer.pieces.clear();
-        answer.choices = Choices::None;
+        self.answer.pieces.clear();
+        self.answer.choices = Choices::None;
         let mut position = 0;
-        while seq
-            .next_element_seed(Choice { answer, position })?
-            .is_some()
-        {
-            answer.choices = Choices::Some;
+        walk.items(|walk| {
+            self.answer.choices = Choices::Some;
+            self.choice(position, walk)?;
             position += 1;
+            Ok(())
+        })
+    }
+
+    /// One choice. Without an index it is known by its position.
+    fn choice(&mut self, position: u32, walk: &mut Walk<'a>) -> Result<(), Invalid> {
+        if walk.peek() != Some(b'{') {
+            return self.misshapen();
         }
-        Ok(())
-    }
-}
-
-/// One choice. Without an index it is known by its position.
-struct Choice<'d, 'a> {
-    answer: &'d mut Answer<'a>,
-    position: u32,
-}
-
-impl<'de> DeserializeSeed<'de> for Choice<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Choice<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a choice with an index")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let Self { answer, position } = self;
-        let first = answer.pieces.len();
-        let (mut index, mut reason, mut parted, mut logprobs) = (position, None, false, None);
-        while let Some(name) = map.next_key::<Name>()? {
-            match (name, answer.part) {
-                (Name::Index, _) => {
-                    index = map.next_value::<Option<u32>>()?.unwrap_or(position);
-                }
+        let first = self.answer.pieces.len();
+        let mut beside = BesideContent::default();
+        walk.fields(|walk, name| {
+            match (Name::of(name), self.answer.part) {
+                (Name::Index, _) => beside.index = Some(self.leaf(walk)?),
                 (Name::Delta, Part::Delta) | (Name::Message, Part::Message) => {
-                    parted = true;
-                    answer.pieces.truncate(first);
-                    map.next_value_seed(Content(answer))?;
+                    beside.parted = true;
+                    self.answer.pieces.truncate(first);
+                    return self.content(walk);
                 }
                 (Name::Text, Part::Text | Part::WholeText) => {
-                    parted = true;
-                    answer.say(leaf(&mut map)?, What::Text);
+                    beside.parted = true;
+                    let text = self.leaf(walk)?;
+                    self.answer.say(text, What::Text);
                 }
-                (Name::Logprobs, Part::Delta | Part::Message) => logprobs = Some(leaf(&mut map)?),
-                (Name::FinishReason, _) => reason = Some(leaf(&mut map)?),
+                (Name::Logprobs, Part::Delta | Part::Message) => {
+                    beside.logprobs = Some(self.leaf(walk)?);
+                }
+                (Name::FinishReason, _) => beside.reason = Some(self.leaf(walk)?),
                 (Name::Error, _) => {
-                    let error = leaf(&mut map)?;
+                    let error = self.leaf(walk)?;
                     if error.is_truthy() {
-                        answer.errors.choice = Some(error);
+                        self.answer.errors.choice = Some(error);
                     }
                 }
-                (Name::Usage, _) => answer.usages.choice = Some(leaf(&mut map)?),
-                _ => skip(&mut map)?,
+                (Name::Usage, _) => self.answer.usages.choice = Some(self.leaf(walk)?),
+                _ => {}
             }
-        }
-        let finish = reason.and_then(finish);
+            Ok(())
+        })?;
+        self.close(first, position, &beside);
+        Ok(())
+    }
+
+    /// What a choice has come to, once all its fields are known.
+    fn close(&mut self, first: usize, position: u32, beside: &BesideContent<'a>) {
+        let answer = &mut *self.answer;
+        let finish = beside.reason.and_then(finish);
         let is_whole = matches!(answer.part, Part::Message | Part::WholeText);
-        if is_whole && !parted && finish.is_none() {
-            return Err(A::Error::custom("a choice without a message"));
+        if is_whole && !beside.parted && finish.is_none() {
+            answer.misshapen = true;
         }
-        if reason.is_some_and(breaks_off) {
-            answer.broken_off = reason;
+        if beside.reason.is_some_and(breaks_off) {
+            answer.broken_off = beside.reason;
         }
-        if let Some(logprobs) = logprobs {
+        if let Some(logprobs) = beside.logprobs {
             logprobs.fields(|name, list| match name {
                 Name::Content => answer.aside(AsideKind::LogProbs, list),
                 Name::Refusal => answer.aside(AsideKind::RefusalLogProbs, list),
@@ -184,74 +149,74 @@ impl<'de> Visitor<'de> for Choice<'_, 'de> {
             });
         }
         answer.push(What::End(finish));
+        let index = match beside.index.map(Leaf::json) {
+            None | Some("null") => position,
+            Some(index) => index.parse().unwrap_or_else(|_| {
+                answer.misshapen = true;
+                position
+            }),
+        };
         for piece in answer.pieces.iter_mut().skip(first) {
             piece.choice = index;
         }
-        Ok(())
-    }
-}
-
-/// A choice's `delta` or `message`: null, or an object.
-struct Content<'d, 'a>(&'d mut Answer<'a>);
-
-impl<'de> DeserializeSeed<'de> for Content<'_, 'de> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Content<'_, 'de> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a message or a piece of one")
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let answer = self.0;
+    /// A choice's `delta` or `message`: null, or an object.
+    fn content(&mut self, walk: &mut Walk<'a>) -> Result<(), Invalid> {
+        match walk.peek() {
+            Some(b'{') => {}
+            Some(b'n') => return Ok(()),
+            _ => return self.misshapen(),
+        }
         let mut reasoned = false;
-        while let Some(name) = map.next_key::<Name>()? {
+        walk.fields(|walk, name| {
+            let name = Name::of(name);
+            if name == Name::Other {
+                return Ok(());
+            }
+            let value = self.leaf(walk)?;
             match name {
-                Name::Content => answer.content(leaf(&mut map)?),
+                Name::Content => self.answer.content(value),
                 // Some servers send the same text under both names.
                 Name::Reasoning | Name::ReasoningContent => {
-                    let text = leaf(&mut map)?;
                     if !reasoned {
-                        reasoned = text.words().is_some();
-                        answer.say(text, What::Reasoning);
+                        reasoned = value.words().is_some();
+                        self.answer.say(value, What::Reasoning);
                     }
                 }
-                Name::Refusal => answer.say(leaf(&mut map)?, What::Refusal),
-                Name::ToolCalls => leaf(&mut map)?.items(|call| answer.call(call)),
-                Name::FunctionCall => {
-                    let call = leaf(&mut map)?;
-                    if call.is_object() {
-                        let (name, arguments) = named(call);
-                        answer.push(What::Call {
-                            index: Some(0),
-                            id: None,
-                            name,
-                            arguments,
-                        });
-                    }
+                Name::Refusal => self.answer.say(value, What::Refusal),
+                Name::ToolCalls => value.items(|call| self.answer.call(call)),
+                Name::FunctionCall if value.is_object() => {
+                    let (name, arguments) = named(value);
+                    self.answer.push(What::Call {
+                        index: Some(0),
+                        id: None,
+                        name,
+                        arguments,
+                    });
                 }
-                Name::Annotations => answer.aside(AsideKind::Annotations, leaf(&mut map)?),
-                Name::Audio | Name::Images => {
-                    if has_media(leaf(&mut map)?) {
-                        answer.push(What::Media);
-                    }
-                }
-                _ => skip(&mut map)?,
+                Name::Annotations => self.answer.aside(AsideKind::Annotations, value),
+                Name::Audio | Name::Images if has_media(value) => self.answer.push(What::Media),
+                _ => {}
             }
-        }
+            Ok(())
+        })
+    }
+
+    /// The walk passes over the value.
+    fn misshapen(&mut self) -> Result<(), Invalid> {
+        self.answer.misshapen = true;
         Ok(())
     }
+}
+
+/// What stands in a choice beside its content.
+#[derive(Default)]
+struct BesideContent<'a> {
+    index: Option<Leaf<'a>>,
+    reason: Option<Leaf<'a>>,
+    logprobs: Option<Leaf<'a>>,
+    parted: bool,
 }
 
 /// Whether there is sound in an `audio` (its first and last pieces may hold none), or an image in
@@ -285,15 +250,4 @@ fn finish(reason: Leaf<'_>) -> Option<Finish> {
         "content_filter" => Finish::ContentFilter,
         _ => Finish::Other,
     })
-}
-
-/// Keeps the place and drops the text: `serde_json` quotes values in its messages.
-fn malformed(error: &serde_json::Error) -> Malformed {
-    match error.classify() {
-        Category::Data => Malformed::Shape,
-        Category::Io | Category::Syntax | Category::Eof => Malformed::NotJson {
-            line: error.line(),
-            column: error.column(),
-        },
-    }
 }

@@ -221,18 +221,31 @@ fn an_answer_has_a_bounded_number_of_choices_and_pieces() {
 }
 
 #[test]
-fn nesting_without_end_is_refused_or_ignored_without_a_deep_stack() {
+fn nesting_without_end_is_refused_without_a_deep_stack() {
     for open in ["[", "{\"a\":"] {
         let deep = open.repeat(200_000);
         assert!(told(format!(r#"{{"choices":[],"x":{deep}"#)).is_err());
         assert!(told(deep).is_err());
     }
-    let closed = format!(
-        r#"{{"choices":[],"x":{}{}}}"#,
-        "[".repeat(100_000),
-        "]".repeat(100_000)
-    );
-    assert_eq!(told(closed).unwrap(), ["Ping"]);
+    let nested = |levels: usize| {
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        told(format!(r#"{{"choices":[],"x":{open}{close}}}"#))
+    };
+    // As deep as a request may be.
+    assert_eq!(nested(127).unwrap(), ["Ping"]);
+    for levels in [128, 100_000] {
+        assert!(matches!(nested(levels), Err(Malformed::NotJson { .. })));
+    }
+}
+
+#[test]
+fn a_field_is_known_however_its_name_is_written() {
+    let told = |json: &str| told(json.to_owned()).unwrap();
+    let plain = told(r#"{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#);
+    let escaped = r#"{"ch\u006fices":[{"d\u0065lta":{"c\u006fntent":"a"},"finish\u005freason":"stop"}]}"#;
+    assert_eq!(told(escaped), plain);
+    let half = r#"{"\ud800":1,"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#;
+    assert_eq!(told(half), plain);
 }
 
 #[test]
