@@ -26,28 +26,17 @@ const FIRST_ROOM: usize = 1 << 20;
 /// Room made at once for a body that is longer: for all of most, so that it is moved but once.
 const MORE_ROOM: usize = 64 << 20;
 
+/// The media type of all bodies.
+const JSON: &str = "application/json";
+
 /// Rules over the headers that describe a JSON body.
 pub(super) fn check_headers(session: &ServerSession, limits: &Limits) -> Result<(), Fault> {
     let headers = &session.req_header().headers;
-    let unsupported = |message| Err(Fault::new(FaultKind::UnsupportedMediaType, message));
-    let media = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or("");
-    let mut parts = media.split(';').map(str::trim);
-    if !parts
-        .next()
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("application/json"))
-    {
-        return unsupported("content-type must be application/json");
-    }
-    let is_utf8 = |part: &str| {
-        part.to_ascii_lowercase()
-            .strip_prefix("charset=")
-            .is_none_or(|charset| charset.trim_matches('"') == "utf-8")
-    };
-    if !parts.all(is_utf8) {
-        return unsupported("the charset must be utf-8");
+    let media = headers.get(CONTENT_TYPE);
+    // As nearly all say it: taking it apart costs more than the rest of this.
+    if media.is_none_or(|media| media != JSON) {
+        let media = media.and_then(|media| media.to_str().ok());
+        check_media(media.unwrap_or(""))?;
     }
     if headers
         .get(CONTENT_ENCODING)
@@ -59,6 +48,30 @@ pub(super) fn check_headers(session: &ServerSession, limits: &Limits) -> Result<
         Some(length) if length > limits.body.0 => Err(too_large(limits)),
         _ => Ok(()),
     }
+}
+
+/// JSON, in UTF-8 if it says so.
+fn check_media(media: &str) -> Result<(), Fault> {
+    let mut parts = media.split(';').map(str::trim);
+    if !parts
+        .next()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(JSON))
+    {
+        return unsupported("content-type must be application/json");
+    }
+    let is_utf8 = |part: &str| {
+        part.to_ascii_lowercase()
+            .strip_prefix("charset=")
+            .is_none_or(|charset| charset.trim_matches('"') == "utf-8")
+    };
+    if !parts.all(is_utf8) {
+        return unsupported("the charset must be utf-8");
+    }
+    Ok(())
+}
+
+fn unsupported(message: &'static str) -> Result<(), Fault> {
+    Err(Fault::new(FaultKind::UnsupportedMediaType, message))
 }
 
 /// How long the body is to be, where its head says so.

@@ -14,7 +14,7 @@ use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v1::client::HttpSession as Http1Session;
 use pingora_core::protocols::http::v2::client::Http2Session;
-use pingora_core::upstreams::peer::{HttpPeer, Peer as _};
+use pingora_core::upstreams::peer::HttpPeer;
 use pingora_error::{Error, ErrorType};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -74,7 +74,7 @@ impl Line {
         budget: Duration,
     ) -> Result<Self, CallError> {
         let idle = match wanted {
-            Wanted::Any => lines.idle.take(peer.http.reuse_hash(), Instant::now()),
+            Wanted::Any => lines.idle.take(peer.reuse, Instant::now()),
             Wanted::Fresh => None,
         };
         let (wire, origin) = match idle {
@@ -207,8 +207,8 @@ impl Line {
         }
         // It waits for nothing but a graceful shutdown, and a drop does for us.
         if let Some(Some(stream)) = session.reuse().now_or_never() {
-            let peer = self.peer.http.reuse_hash();
-            self.lines.idle.put(peer, stream, idle, Instant::now());
+            let now = Instant::now();
+            self.lines.idle.put(self.peer.reuse, stream, idle, now);
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Instant, SystemTime};
 
 use parking_lot::Mutex;
-use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::upstreams::peer::{HttpPeer, Peer as _};
 
 use super::blame::{FAILING, UNREACHED, blame};
 use super::breaker::{Admission, BreakerPolicy, BreakerState, Permit, Settled, SharedBreaker};
@@ -19,6 +19,8 @@ pub(super) struct Peer {
     pub(super) address: SocketAddr,
     /// How Pingora connects to it; built once, for it is not cheap.
     pub(super) http: HttpPeer,
+    /// By what its idle connections are known: a hash of all that a connection depends on.
+    pub(super) reuse: u64,
     in_flight: AtomicUsize,
     /// What calls say.
     breaker: Arc<SharedBreaker>,
@@ -79,6 +81,7 @@ impl Peer {
     pub(super) fn new(address: SocketAddr, http: HttpPeer) -> Arc<Self> {
         Arc::new(Self {
             address,
+            reuse: http.reuse_hash(),
             http,
             in_flight: AtomicUsize::new(0),
             breaker: Arc::default(),

@@ -242,7 +242,8 @@ fn nesting_without_end_is_refused_without_a_deep_stack() {
 fn a_field_is_known_however_its_name_is_written() {
     let told = |json: &str| told(json.to_owned()).unwrap();
     let plain = told(r#"{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#);
-    let escaped = r#"{"ch\u006fices":[{"d\u0065lta":{"c\u006fntent":"a"},"finish\u005freason":"stop"}]}"#;
+    let escaped =
+        r#"{"ch\u006fices":[{"d\u0065lta":{"c\u006fntent":"a"},"finish\u005freason":"stop"}]}"#;
     assert_eq!(told(escaped), plain);
     let half = r#"{"\ud800":1,"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}"#;
     assert_eq!(told(half), plain);
