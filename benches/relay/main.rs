@@ -140,8 +140,18 @@ fn report(proxies: &[Proxy], figures: &BTreeMap<(usize, String), Vec<f64>>) {
         println!("{name}");
         let base = median(&figures[&(index, "bare".to_owned())]);
         for proxy in proxies {
-            let value = median(&figures[&(index, proxy.name.clone())]);
-            println!("  {:<8} {value:>9.2}   {:.2}x", proxy.name, value / base);
+            let values = &figures[&(index, proxy.name.clone())];
+            let value = median(values);
+            let (least, most) = values
+                .iter()
+                .fold((f64::MAX, 0.0_f64), |(least, most), value| {
+                    (least.min(*value), most.max(*value))
+                });
+            let ratio = value / base;
+            println!(
+                "  {:<8} {value:>9.2}   {ratio:.2}x   ({least:.2} to {most:.2})",
+                proxy.name
+            );
         }
     }
 }

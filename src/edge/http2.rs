@@ -37,11 +37,11 @@ pub(super) async fn serve(reception: &Reception, stream: Stream, shutdown: &Shut
         // A sender that is gone is a process that ends.
         let _ = stop.wait_for(|stop| *stop).await;
         told.closing.send_replace(true);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     tokio::select! {
         biased;
-        kept = forward => kept,
+        () = forward => {}
         _ = connection.process_new(stream, &closed) => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 use super::{Invalid, Rule, scan::Scanner, text};
 
@@ -158,7 +158,7 @@ impl<'a> Written<'a> {
     /// The length of its text in bytes, without making it.
     pub fn length(self) -> usize {
         // Counted at once, as long as each backslash stands for one byte less.
-        let escapes = self.0.iter().filter(|byte| **byte == b'\\').count();
+        let escapes = memchr_iter(b'\\', self.0).count();
         let is_simple = |kind: &[u8]| memmem::find(self.0, kind).is_none();
         if escapes == 0 || (is_simple(br"\u") && is_simple(br"\\")) {
             return self.0.len() - escapes;

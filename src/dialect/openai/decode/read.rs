@@ -77,7 +77,10 @@ impl<'a> Reader<'_, 'a> {
         match walk.peek() {
             Some(b'[') => {}
             Some(b'n') => return Ok(()),
-            _ => return self.misshapen(),
+            _ => {
+                self.answer.misshapen = true;
+                return Ok(());
+            }
         }
         // Of a field that comes twice the last one counts, as in Python and JavaScript.
         self.answer.pieces.clear();
@@ -94,7 +97,8 @@ impl<'a> Reader<'_, 'a> {
     /// One choice. Without an index it is known by its position.
     fn choice(&mut self, position: u32, walk: &mut Walk<'a>) -> Result<(), Invalid> {
         if walk.peek() != Some(b'{') {
-            return self.misshapen();
+            self.answer.misshapen = true;
+            return Ok(());
         }
         let first = self.answer.pieces.len();
         let mut beside = BesideContent::default();
@@ -166,7 +170,10 @@ impl<'a> Reader<'_, 'a> {
         match walk.peek() {
             Some(b'{') => {}
             Some(b'n') => return Ok(()),
-            _ => return self.misshapen(),
+            _ => {
+                self.answer.misshapen = true;
+                return Ok(());
+            }
         }
         let mut reasoned = false;
         walk.fields(|walk, name| {
@@ -178,11 +185,9 @@ impl<'a> Reader<'_, 'a> {
             match name {
                 Name::Content => self.answer.content(value),
                 // Some servers send the same text under both names.
-                Name::Reasoning | Name::ReasoningContent => {
-                    if !reasoned {
-                        reasoned = value.words().is_some();
-                        self.answer.say(value, What::Reasoning);
-                    }
+                Name::Reasoning | Name::ReasoningContent if !reasoned => {
+                    reasoned = value.words().is_some();
+                    self.answer.say(value, What::Reasoning);
                 }
                 Name::Refusal => self.answer.say(value, What::Refusal),
                 Name::ToolCalls => value.items(|call| self.answer.call(call)),
@@ -201,12 +206,6 @@ impl<'a> Reader<'_, 'a> {
             }
             Ok(())
         })
-    }
-
-    /// The walk passes over the value.
-    fn misshapen(&mut self) -> Result<(), Invalid> {
-        self.answer.misshapen = true;
-        Ok(())
     }
 }
 
