@@ -45,10 +45,7 @@ pub(super) async fn admit(
     session: &mut ServerSession,
     exchange: &mut Exchange,
 ) -> Result<Admitted, Refusal> {
-    // Of HTTP/1 the guard has seen to it.
-    if session.is_http2() {
-        inbound::check_head(session.req_header())?;
-    }
+    inbound::check_head(session.req_header())?;
     if exchange.is_over_limit() {
         let message = "too many exchanges under way";
         return Err(Refusal::at_limit("exchanges", message));

@@ -221,7 +221,7 @@ fn bearer_token(value: &[u8]) -> Option<&[u8]> {
     (scheme.eq_ignore_ascii_case(b"bearer ")).then_some(token)
 }
 
-/// Rules over a head of HTTP/2: those that the guard has for HTTP/1.
+/// Rules over a request's head that hold for HTTP/1 and HTTP/2 alike.
 pub(super) fn check_head(head: &RequestHeader) -> Result<(), Fault> {
     let bad = |message| Err(Fault::new(FaultKind::BadRequest, message));
     if head.method == Method::CONNECT {

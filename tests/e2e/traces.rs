@@ -150,15 +150,10 @@ fn held_against_each_other(collector: &Collector, sim: &Sim) -> String {
         let mut below = of_kind(3).filter(|span| span["parentSpanId"] == server["spanId"]);
         assert!(below.all(|span| span["traceId"] == server["traceId"]));
     }
-    assert_eq!(
-        (&servers[0]["traceId"], &servers[0]["parentSpanId"]),
-        (&TRACE.into(), &PARENT.into())
-    );
-    assert!(
-        servers[1..]
-            .iter()
-            .all(|span| span.get("parentSpanId").is_none())
-    );
+    for server in servers {
+        let parent = (server["traceId"] == TRACE).then(|| Value::from(PARENT));
+        assert_eq!(server.get("parentSpanId"), parent.as_ref());
+    }
     let first = of_kind(3).filter(|span| span["traceId"] == TRACE);
     let first: Vec<_> = first.map(|span| span["name"].as_str().unwrap()).collect();
     assert_eq!(first, ["chat a", "chat b"]);
@@ -167,17 +162,21 @@ fn held_against_each_other(collector: &Collector, sim: &Sim) -> String {
     exported.collect::<Vec<_>>().join("\n")
 }
 
-/// Each request of a recorded trace is a span, and each span of an attempt a request.
+/// Each request of a recorded trace is a span, and each span of an attempt a request. A client has its answer before
+/// its exchange is told of, so two may change places.
 fn held_against_requests(spans: &[Value], sim: &Sim) {
     let of_kind = |kind: u8| spans.iter().filter(move |span| span["kind"] == kind);
-    let (recorded, passed_on): (Vec<_>, Vec<_>) = sent(sim)
+    let (mut recorded, passed_on): (Vec<_>, Vec<_>) = sent(sim)
         .into_iter()
         .partition(|sent| sent.ends_with("-01"));
     let expected = of_kind(3).map(|span| {
         let (trace, id) = (span["traceId"].as_str(), span["spanId"].as_str());
         format!("00-{}-{}-01", trace.unwrap(), id.unwrap())
     });
-    assert_eq!(recorded, expected.collect::<Vec<_>>());
+    let mut expected: Vec<_> = expected.collect();
+    recorded.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(recorded, expected);
     assert!(!passed_on.is_empty());
     for sent in passed_on {
         assert!(sent.starts_with(&format!("00-{}-", "7".repeat(32))) && sent.ends_with("-00"));
