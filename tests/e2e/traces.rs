@@ -150,6 +150,8 @@ fn held_against_each_other(collector: &Collector, sim: &Sim) -> String {
         let mut below = of_kind(3).filter(|span| span["parentSpanId"] == server["spanId"]);
         assert!(below.all(|span| span["traceId"] == server["traceId"]));
     }
+    let of_client = servers.iter().filter(|span| span["traceId"] == TRACE);
+    assert_eq!(of_client.count(), 1);
     for server in servers {
         let parent = (server["traceId"] == TRACE).then(|| Value::from(PARENT));
         assert_eq!(server.get("parentSpanId"), parent.as_ref());

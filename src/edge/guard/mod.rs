@@ -290,8 +290,7 @@ impl AsyncRead for Guard {
                 Phase::Request { .. } => {
                     // A read with room for more than a probe is a new request's, even if nobody
                     // said so: nothing else is left to read.
-                    let next = this.next.swap(false, Ordering::Relaxed);
-                    if !next && buf.remaining() <= PROBE {
+                    if !*this.next.get_mut() && buf.remaining() <= PROBE {
                         return match this.own.get_mut() {
                             Some(_) => this.poll_gather(cx),
                             None => this.poll_probe(cx),

@@ -41,6 +41,13 @@ impl<'a> Reader<'_, 'a> {
         Leaf::next(self.document, walk)
     }
 
+    /// Whether the next value opens with this bracket. The walk passes over any other, and only null is right.
+    fn opens(&mut self, bracket: u8, walk: &Walk<'_>) -> bool {
+        let next = walk.peek();
+        self.answer.misshapen |= ![Some(bracket), Some(b'n')].contains(&next);
+        next == Some(bracket)
+    }
+
     fn document(&mut self, walk: &mut Walk<'a>) -> Result<(), Invalid> {
         walk.fields(|walk, name| {
             match Name::of(name) {
@@ -74,13 +81,8 @@ impl<'a> Reader<'_, 'a> {
 
     /// `choices`: null, or a list.
     fn choices(&mut self, walk: &mut Walk<'a>) -> Result<(), Invalid> {
-        match walk.peek() {
-            Some(b'[') => {}
-            Some(b'n') => return Ok(()),
-            _ => {
-                self.answer.misshapen = true;
-                return Ok(());
-            }
+        if !self.opens(b'[', walk) {
+            return Ok(());
         }
         // Of a field that comes twice the last one counts, as in Python and JavaScript.
         self.answer.pieces.clear();
@@ -167,13 +169,8 @@ impl<'a> Reader<'_, 'a> {
 
     /// A choice's `delta` or `message`: null, or an object.
     fn content(&mut self, walk: &mut Walk<'a>) -> Result<(), Invalid> {
-        match walk.peek() {
-            Some(b'{') => {}
-            Some(b'n') => return Ok(()),
-            _ => {
-                self.answer.misshapen = true;
-                return Ok(());
-            }
+        if !self.opens(b'{', walk) {
+            return Ok(());
         }
         let mut reasoned = false;
         walk.fields(|walk, name| {
