@@ -55,9 +55,9 @@ pub async fn latency(proxy: SocketAddr, requests: usize) -> f64 {
 }
 
 /// Opens streams and waits until each has its first token.
-pub async fn open_streams(proxy: SocketAddr, count: usize) -> Vec<TcpStream> {
+pub async fn open_streams(proxy: SocketAddr, count: u16) -> Vec<TcpStream> {
     let request = request(1 << 10, "\"stream\":true,");
-    let mut open = Vec::with_capacity(count);
+    let mut open = Vec::with_capacity(count.into());
     for _ in 0..count {
         let mut stream = connect(proxy).await;
         stream.write_all(&request).await.unwrap();

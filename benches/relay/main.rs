@@ -1,10 +1,11 @@
 //! Side by side in one run: bare Pingora, segue and (where installed) nginx before one upstream.
 //!
 //! `cargo bench --bench relay [-- ROUNDS]`. Each proxy has one worker thread and one core to
-//! itself; upstream and load share the other. Each round is cut into short turns in which every
-//! proxy has its go, the first one another each time: what else the machine does falls on all of
-//! them. Printed are the median of all turns and its ratio to bare Pingora. CPU is the kernel's
-//! own account (`/proc/PID/task/*/schedstat`, nanoseconds).
+//! itself; upstream and load share the other. Each round starts every proxy anew, since where its
+//! memory happens to lie is worth a twentieth, and is cut into short turns in which each has its
+//! go, the first one another each time: what else the machine does falls on all of them. Printed
+//! are the medians of all turns and their ratio to bare Pingora's. CPU is the kernel's own account
+//! (`/proc/PID/task/*/schedstat`, nanoseconds).
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -29,46 +30,59 @@ use load::Work;
 use proxies::Proxy;
 
 /// What each proxy came to, turn by turn.
-type Figures = BTreeMap<String, Vec<f64>>;
+type Figures = BTreeMap<&'static str, Vec<f64>>;
 
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 9;
 
-/// What is measured.
+/// Something to measure.
+struct Measure {
+    name: &'static str,
+    what: What,
+    /// How often each proxy has its go in a round.
+    turns: usize,
+    figures: Figures,
+}
+
 #[derive(Clone, Copy)]
-enum Measure {
+enum What {
     /// CPU of the proxy per unit of work, in microseconds.
     Cpu(Work),
     /// The median time of so many requests, one after the other, in microseconds.
     Latency { requests: usize },
+    /// What an open stream adds to the resident memory, in KiB, with so many open.
+    MemoryPerStream { streams: u16 },
+    /// Resident memory before any load, in MiB.
+    IdleMemory,
 }
 
-/// What is measured, and in how many turns a round.
-fn measures() -> Vec<(&'static str, Measure, usize)> {
+fn measures() -> [Measure; 6] {
+    let measure = |name, what, turns| Measure {
+        name,
+        what,
+        turns,
+        figures: Figures::new(),
+    };
     let whole = |body, clients| {
-        Measure::Cpu(Work::Whole {
+        What::Cpu(Work::Whole {
             body,
             clients,
             run: Duration::from_millis(500),
         })
     };
-    let streams = Measure::Cpu(Work::Stream {
+    let (small, long) = (whole(1 << 10, 64), whole(200 << 10, 8));
+    let streams = What::Cpu(Work::Stream {
         clients: 100,
         run: Duration::from_secs(1),
     });
-    let latency = Measure::Latency { requests: 100 };
-    vec![
-        (
-            "CPU per 1 KB request, 64 connections (µs)",
-            whole(1 << 10, 64),
-            4,
-        ),
-        (
-            "CPU per 200 KB prompt, 8 connections (µs)",
-            whole(200 << 10, 8),
-            4,
-        ),
-        ("CPU per streamed chunk, 100 streams (µs)", streams, 2),
-        ("latency, one request at a time (µs)", latency, 20),
+    let latency = What::Latency { requests: 100 };
+    let memory = What::MemoryPerStream { streams: 1_000 };
+    [
+        measure("CPU per 1 KB request, 64 connections (µs)", small, 4),
+        measure("CPU per 200 KB prompt, 8 connections (µs)", long, 4),
+        measure("CPU per streamed chunk, 100 streams (µs)", streams, 2),
+        measure("latency, one request at a time (µs)", latency, 20),
+        measure("memory per open stream (KiB)", memory, 1),
+        measure("memory when idle (MiB)", What::IdleMemory, 1),
     ]
 }
 
@@ -93,70 +107,60 @@ fn main() {
 
 async fn run(rounds: usize) {
     let upstream = upstream::start().await;
-    let proxies = proxies::start(upstream).await;
-    let mut figures: Vec<(&str, Figures)> = Vec::new();
-    for (name, ..) in measures() {
-        figures.push((name, Figures::new()));
-    }
+    let mut measures = measures();
     for round in 0..rounds {
-        for (index, (_, what, turns)) in measures().into_iter().enumerate() {
-            for turn in 0..turns {
+        let proxies = proxies::start(upstream).await;
+        for measure in &mut measures {
+            for turn in round..round + measure.turns {
                 for at in 0..proxies.len() {
-                    let proxy = &proxies[(at + round + turn) % proxies.len()];
-                    let figure = measure(proxy, what).await;
-                    let of_proxy = figures[index].1.entry(proxy.name.clone());
-                    of_proxy.or_default().push(figure);
+                    let proxy = &proxies[(at + turn) % proxies.len()];
+                    let figure = measure.what.of(proxy).await;
+                    measure.figures.entry(proxy.name).or_default().push(figure);
                 }
             }
         }
     }
-    let (mut per_stream, mut idle) = (Figures::new(), Figures::new());
-    for proxy in &proxies {
-        let before = proxy.resident_kib();
-        let open = load::open_streams(proxy.address, 1_000).await;
-        let each = (proxy.resident_kib() - before) / 1_000.0;
-        drop(open);
-        per_stream.insert(proxy.name.clone(), vec![each]);
-        idle.insert(proxy.name.clone(), vec![proxy.idle_kib / 1_024.0]);
-    }
-    figures.push(("memory per open stream (KiB)", per_stream));
-    figures.push(("memory when idle (MiB)", idle));
-    for (name, figures) in &figures {
-        report(name, &proxies, figures);
+    for Measure { name, figures, .. } in &measures {
+        report(name, figures);
     }
 }
 
-async fn measure(proxy: &Proxy, what: Measure) -> f64 {
-    let work = match what {
-        Measure::Cpu(work) => work,
-        Measure::Latency { requests } => return load::latency(proxy.address, requests).await,
-    };
-    let before = proxy.cpu_nanos();
-    let units = load::run(proxy.address, work).await;
-    let spent = proxy.cpu_nanos() - before;
-    spent as f64 / 1_000.0 / units as f64
+impl What {
+    async fn of(self, proxy: &Proxy) -> f64 {
+        match self {
+            Self::Cpu(work) => {
+                let before = proxy.cpu_nanos();
+                let units = load::run(proxy.address, work).await;
+                let spent = proxy.cpu_nanos() - before;
+                spent as f64 / 1_000.0 / units as f64
+            }
+            Self::Latency { requests } => load::latency(proxy.address, requests).await,
+            Self::MemoryPerStream { streams } => {
+                let before = proxy.resident_kib();
+                let open = load::open_streams(proxy.address, streams).await;
+                let taken = proxy.resident_kib() - before;
+                drop(open);
+                taken / f64::from(streams)
+            }
+            Self::IdleMemory => proxy.idle_kib / 1_024.0,
+        }
+    }
 }
 
 /// Prints medians and, in brackets, the quartiles.
-fn report(name: &str, proxies: &[Proxy], figures: &Figures) {
+fn report(name: &str, figures: &Figures) {
     println!("{name}");
-    let base = part(&figures["bare"], 0.5);
-    for proxy in proxies {
-        let of_proxy = &figures[&proxy.name];
-        let median = part(of_proxy, 0.5);
-        println!(
-            "  {:<8} {median:>9.2}   {:.2}x   ({:.2} to {:.2})",
-            proxy.name,
-            median / base,
-            part(of_proxy, 0.25),
-            part(of_proxy, 0.75)
-        );
+    let base = percentile(&figures["bare"], 50);
+    for (proxy, figures) in figures {
+        let [low, median, high] = [25, 50, 75].map(|percent| percentile(figures, percent));
+        let ratio = median / base;
+        println!("  {proxy:<8} {median:>9.2}   {ratio:.2}x   ({low:.2} to {high:.2})");
     }
 }
 
-/// The figure below which this part of all figures lies.
-fn part(figures: &[f64], part: f64) -> f64 {
+/// The figure below which so many percent of all figures lie.
+fn percentile(figures: &[f64], percent: usize) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
-    sorted[((sorted.len() - 1) as f64 * part).round() as usize]
+    sorted[(sorted.len() - 1) * percent / 100]
 }

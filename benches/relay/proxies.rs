@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// A proxy that runs. Ended when dropped.
 pub struct Proxy {
-    pub name: String,
+    pub name: &'static str,
     pub address: SocketAddr,
     /// Resident memory once it served its first request, before any load.
     pub idle_kib: f64,
@@ -74,7 +74,7 @@ fn bare(upstream: SocketAddr) -> Proxy {
 }
 
 /// A single target holds nothing; a chain holds the head of each stream.
-fn segue(name: &str, upstream: SocketAddr, route: &str, more: &str) -> Proxy {
+fn segue(name: &'static str, upstream: SocketAddr, route: &str, more: &str) -> Proxy {
     let address = free_address();
     let files = tempfile::tempdir().unwrap();
     let config = files.path().join("segue.yaml");
@@ -146,7 +146,7 @@ fn worker_of(pid: u32) -> u32 {
 
 impl Proxy {
     fn start(
-        name: &str,
+        name: &'static str,
         address: SocketAddr,
         mut command: Command,
         files: Option<tempfile::TempDir>,
@@ -154,7 +154,7 @@ impl Proxy {
         let child = command.spawn().expect("taskset (util-linux) is needed");
         let worker = child.id();
         Self {
-            name: name.to_owned(),
+            name,
             address,
             idle_kib: 0.0,
             child,
